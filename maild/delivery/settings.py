@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator can set about our outgoing side: tables [delivery] and [peer]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maild.options import option
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSettings:
+    """[peer."b.example"]  A destination domain whose server is known beforehand."""
+
+    address: str = option("", "host:port to connect to, instead of its MX.")
+    fingerprint: str = option(
+        "", "SHA-256 of its certificate (hex); replaces the check against CAs."
+    )
+    plain: bool = option(
+        False, "Send ticketed content without TLS (a private network only)."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """[delivery]  Pushing to other servers."""
+
+    attempts: int = option(20, "Attempts at once.")
+    per_next_hop: int = option(4, "Attempts at once to one destination domain.")
+    port: int = option(25, "Port of servers found by MX or address records.")
+    connect_timeout: float = option(30.0, "Seconds for one address to answer.")
+    idle_timeout: float = option(
+        300.0, "Seconds without any octet or reply (RFC 5321 §4.5.3.2)."
+    )
+    retry_first: float = option(60.0, "Seconds after the first failure; then doubled.")
+    retry_most: float = option(4 * 3600.0, "Most seconds between two attempts.")
+    ca_file: str = option("", "CA certificates in PEM; empty: the system's.")
+    private_networks: tuple[str, ...] = option(
+        (), "Networks (CIDR) below loopback or private ranges that MX may lead to."
+    )
+    nameservers: tuple[str, ...] = option(
+        (), "DNS servers, address or address:port; empty: the system's."
+    )

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every line an operator greps for: one function per event, Postfix grammar.
+
+Checked against pflogsumm (``--syslog-name=maild``).  One line per event whatever a peer
+sent: what is not printable becomes ``?``.  New fields only at the end.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from maild.mail.reply import Reply
+
+_smtpd = logging.getLogger("maild.smtpd")
+_submission = logging.getLogger("maild.submission")
+_queue = logging.getLogger("maild.queue")
+_delivery = logging.getLogger("maild.delivery")
+_imapd = logging.getLogger("maild.imapd")
+
+LONGEST = 1000
+"""Characters of one foreign text in a line."""
+
+
+def clean(text: str) -> str:
+    """Return ``text`` fit for one log line (CWE-117)."""
+    shown = "".join(c if c.isprintable() else "?" for c in text[:LONGEST])
+    return shown + "..." if len(text) > LONGEST else shown
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Seconds: before the queue, in the queue, connecting, transferring (Postfix)."""
+
+    before: float
+    queued: float
+    connecting: float
+    transferring: float
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.before + self.queued + self.connecting + self.transferring
+
+    def __str__(self) -> str:
+        parts = (self.before, self.queued, self.connecting, self.transferring)
+        return "/".join(f"{p:.2g}" for p in parts)
+
+
+def connected(station: str, client: str) -> None:
+    """Somebody has connected; ``client`` is ``name[ip]``."""
+    logging.getLogger(f"maild.{station}").info("connect from %s", client)
+
+
+def disconnected(station: str, client: str) -> None:
+    """The connection is over."""
+    logging.getLogger(f"maild.{station}").info("disconnect from %s", client)
+
+
+def login_failed(station: str, client: str, mechanism: str, user: str) -> None:
+    """Wrong credentials; the line fail2ban looks for."""
+    logging.getLogger(f"maild.{station}").warning(
+        "%s: SASL %s authentication failed: sasl_username=%s",
+        client,
+        clean(mechanism),
+        clean(user),
+    )
+
+
+def taken_in(
+    queue_id: str, *, client: str, sender: str, size: int, nrcpt: int, trace: str
+) -> None:
+    """A message is ours now: ``client=`` and ``from=`` lines as Postfix writes them."""
+    _smtpd.info("%s: client=%s", queue_id, client)
+    _queue.info(
+        "%s: from=<%s>, size=%d, nrcpt=%d (queue active), trace=%s",
+        queue_id,
+        clean(sender),
+        size,
+        nrcpt,
+        trace,
+    )
+
+
+def refused(
+    station: str, client: str, verb: str, reply: Reply, *, sender: str, to: str
+) -> None:
+    """A command was answered with an error: ``NOQUEUE: reject:`` (Postfix)."""
+    logging.getLogger(f"maild.{station}").info(
+        "NOQUEUE: reject: %s from %s: %s; from=<%s> to=<%s>",
+        clean(verb),
+        client,
+        clean(str(reply)),
+        clean(sender),
+        clean(to),
+    )
+
+
+def attempted(
+    queue_id: str,
+    *,
+    to: str,
+    relay: str,
+    delays: Delays,
+    reply: Reply,
+    outcome: str,
+    octets: int,
+    offset: int,
+    rate: float,
+    tls: str,
+    trace: str,
+) -> None:
+    """Log the outcome of one attempt.
+
+    ``outcome``: sent, deferred, bounced, offered.  ``octets`` crossed the wire in this
+    attempt from ``offset``; ``rate`` in octets a second; ``tls`` the version or "none".
+    """
+    _delivery.info(
+        "%s: to=<%s>, relay=%s, delay=%.2g, delays=%s, dsn=%s, status=%s (%s), "
+        "octets=%d, offset=%d, rate=%.3g, tls=%s, trace=%s",
+        queue_id,
+        clean(to),
+        clean(relay) or "none",
+        delays.total,
+        delays,
+        reply.status,
+        outcome,
+        clean(str(reply)),
+        octets,
+        offset,
+        rate,
+        tls,
+        trace,
+    )
+
+
+def finished(queue_id: str, *, state: str, reason: str, trace: str) -> None:
+    """A transfer has reached its end without a (further) attempt."""
+    _queue.info("%s: %s (%s), trace=%s", queue_id, state, clean(reason), trace)
+
+
+def removed(queue_id: str) -> None:
+    """A transfer has left the queue."""
+    _queue.info("%s: removed", queue_id)

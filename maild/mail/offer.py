@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The facts of offers and answers: the JSON part and the proof of consent.
+
+Carried as ``application/vnd.maild+json`` beside a text that says the same to a human;
+the schema is docs/protocol.md.  A *ticket* is 128 random bits given by the recipient's
+server with an accepting answer; a *proof* of it is the TRANSID of the push, so that
+content is known to be wanted before its first octet (and the ticket is never sent back).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from maild.mail.address import Address, AddressError, parse_address
+
+MEDIA_TYPE: Final = "application/vnd.maild+json"
+VERSION: Final = 1
+MAX_JSON: Final = 16 * 1024
+"""Octets of a facts part; an offer as a whole stays under 64 KiB."""
+MAX_SIZE: Final = 2**63 - 1
+"""Octets; the largest size an index column holds."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_HEX256 = re.compile(r"[0-9a-f]{64}")
+_MEDIA = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
+
+
+class OfferError(ValueError):
+    """A facts part is malformed; the message names the member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the sender proposes.  ``size`` in octets, times in Unix seconds."""
+
+    id: str
+    nonce: str
+    """128 random bits; an answer counts only with it."""
+    sender: Address
+    recipient: Address
+    name: str
+    """File name as shown to people; never used as a path."""
+    type: str
+    """The real media type, ``video/quicktime``."""
+    size: int
+    sha256: str | None
+    """Hex digest of the content; None while it is still uploading."""
+    created: int
+    expires: int
+    home: str
+    """Domain of the server the content would come from."""
+    trace: str
+    note: str = ""
+
+    def to_json(self) -> str:
+        """Return the facts part."""
+        return _dump(
+            kind="offer",
+            id=self.id,
+            nonce=self.nonce,
+            sender=str(self.sender),
+            recipient=str(self.recipient),
+            name=self.name,
+            type=self.type,
+            size=self.size,
+            sha256=self.sha256,
+            created=self.created,
+            expires=self.expires,
+            home=self.home,
+            trace=self.trace,
+            note=self.note,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the recipient decided.  ``ticket`` only with an acceptance."""
+
+    offer_id: str
+    nonce: str
+    sender: Address
+    """Who offered; the answer goes to this address."""
+    recipient: Address
+    """Who was offered to; the answer counts only from this address."""
+    accepted: bool
+    ticket: str | None
+    """Hex of 128 random bits, bound to sender, recipient, ``size`` and ``expires``."""
+    size: int
+    """Octets the ticket is good for."""
+    expires: int
+    """Unix seconds until which the ticket is good."""
+    trace: str
+
+    def to_json(self) -> str:
+        """Return the facts part."""
+        return _dump(
+            kind="answer",
+            offer=self.offer_id,
+            nonce=self.nonce,
+            sender=str(self.sender),
+            recipient=str(self.recipient),
+            accepted=self.accepted,
+            ticket=self.ticket,
+            size=self.size,
+            expires=self.expires,
+            trace=self.trace,
+        )
+
+
+def proof(ticket: str, offer_id: str, sender: Address, recipient: Address) -> str:
+    """Return the left side of the TRANSID that shows a push is wanted.
+
+    base32 (RFC 4648 §6, lower case, no padding: 32 characters) of the first 20 octets
+    of HMAC-SHA-256 keyed with the ticket.
+    """
+    text = "\n".join((offer_id, sender.key, recipient.key)).encode()
+    digest = hmac.digest(bytes.fromhex(ticket), text, "sha256")
+    return base64.b32encode(digest[:20]).decode().lower()
+
+
+def parse_facts(octets: bytes) -> Offer | Answer:
+    """Read a facts part; raise `OfferError` on anything but a whole, sane one."""
+    if len(octets) > MAX_JSON:
+        raise OfferError("the facts are larger than 16 KiB")
+    try:
+        found = json.loads(octets)
+    except (ValueError, RecursionError) as error:
+        raise OfferError("the facts are not JSON") from error
+    if not isinstance(found, dict) or found.get("maild") != VERSION:
+        raise OfferError("maild: not a version that is known here")
+    facts = _Facts(found)
+    match found.get("kind"):
+        case "offer":
+            return _offer(facts)
+        case "answer":
+            return _answer(facts)
+        case _:
+            raise OfferError("kind: neither offer nor answer")
+
+
+def _offer(facts: _Facts) -> Offer:
+    return Offer(
+        id=facts.matching("id", _ID),
+        nonce=facts.matching("nonce", _ID),
+        sender=facts.address("sender"),
+        recipient=facts.address("recipient"),
+        name=facts.text("name", 1024),
+        type=facts.matching("type", _MEDIA),
+        size=facts.number("size"),
+        sha256=facts.matching("sha256", _HEX256) if facts.has("sha256") else None,
+        created=facts.number("created"),
+        expires=facts.number("expires"),
+        home=facts.text("home", 255),
+        trace=facts.matching("trace", _ID),
+        note=facts.text("note", 4096) if facts.has("note") else "",
+    )
+
+
+def _answer(facts: _Facts) -> Answer:
+    accepted = facts.flag("accepted")
+    return Answer(
+        offer_id=facts.matching("offer", _ID),
+        nonce=facts.matching("nonce", _ID),
+        sender=facts.address("sender"),
+        recipient=facts.address("recipient"),
+        accepted=accepted,
+        ticket=facts.matching("ticket", re.compile(r"[0-9a-f]{32}"))
+        if accepted
+        else None,
+        size=facts.number("size"),
+        expires=facts.number("expires"),
+        trace=facts.matching("trace", _ID),
+    )
+
+
+class _Facts:
+    """Typed look-ups in a decoded facts part."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self._found = found
+
+    def has(self, name: str) -> bool:
+        return self._found.get(name) is not None
+
+    def text(self, name: str, most: int) -> str:
+        value = self._found.get(name)
+        if not isinstance(value, str) or len(value) > most:
+            raise OfferError(f"{name}: not a text of at most {most} characters")
+        return value
+
+    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
+        value = self.text(name, 1024)
+        if not pattern.fullmatch(value):
+            raise OfferError(f"{name}: malformed")
+        return value
+
+    def number(self, name: str) -> int:
+        value = self._found.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise OfferError(f"{name}: not a whole number")
+        if not 0 <= value <= MAX_SIZE:
+            raise OfferError(f"{name}: out of range")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._found.get(name)
+        if not isinstance(value, bool):
+            raise OfferError(f"{name}: neither true nor false")
+        return value
+
+    def address(self, name: str) -> Address:
+        try:
+            return parse_address(self.text(name, 400))
+        except AddressError as error:
+            raise OfferError(f"{name}: {error}") from error
+
+
+def _dump(**facts: Any) -> str:
+    return json.dumps({"maild": VERSION, **facts}, ensure_ascii=True, indent=1)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator can set about receiving: tables [smtp] and [submission]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maild.options import option
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """[smtp]  The listener for other servers (RFC 5321), STARTTLS."""
+
+    listen: tuple[str, ...] = option(("0.0.0.0:25",), "Addresses, host:port.")  # noqa: S104
+    size_limit: int = option(2**40, "Largest message with a ticket, octets (RFC 1870).")
+    ordinary_mail_limit: int = option(
+        25 * 2**20, "Largest message without an accepted offer, octets."
+    )
+    idle_timeout: float = option(
+        300.0, "Seconds without any octet before a connection ends (RFC 5321 §4.5.3.2.7)."
+    )
+    connections: int = option(500, "Connections at once.")
+    connections_per_client: int = option(50, "Connections at once from one address.")
+    plain_networks: tuple[str, ...] = option(
+        (), "Networks (CIDR) from which ticketed content is taken without TLS."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSettings:
+    """[submission]  The listeners for our own terminals (RFC 6409, RFC 8314)."""
+
+    listen: tuple[str, ...] = option(
+        ("0.0.0.0:465",),  # noqa: S104
+        "Addresses with implicit TLS, host:port.",
+    )
+    listen_starttls: tuple[str, ...] = option(
+        ("0.0.0.0:587",),  # noqa: S104
+        "Addresses that begin in clear and require STARTTLS.",
+    )
+    size_limit: int = option(2**40, "Largest message, octets (RFC 1870).")
+    idle_timeout: float = option(300.0, "Seconds without any octet (RFC 5321 §4.5.3.2).")
+    connections: int = option(500, "Connections at once.")
+    connections_per_client: int = option(50, "Connections at once from one address.")

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong in the store, typed by consequence."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Something in the store went wrong; assume nothing, try again later (451)."""
+
+
+class StoreFullError(StoreError):
+    """There is no room on the device; others may go on (452 4.3.1)."""
+
+
+class StoreBrokenError(StoreError):
+    """The device refused a sync: stop acknowledging; a failed sync is never retried."""
+
+
+class DamagedError(StoreError):
+    """Stored octets no longer match their digest."""
+
+
+class NotFoundError(StoreError):
+    """The record is not there (any more)."""
+
+
+class InUseError(StoreError):
+    """The octets asked for have not arrived yet (IMAP: ``NO [INUSE]``)."""
+
+
+class DigestMismatchError(StoreError):
+    """The content does not have the digest that its sender announced."""

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store as one thing: index, blobs and changes below one directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from maild.store.blobs import Blobs
+from maild.store.changes import Changes
+from maild.store.index import Index
+
+
+class Store:
+    """What a station is given.  ``clock`` returns Unix seconds."""
+
+    def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
+        self.root = root
+        self.clock = clock
+        self.changes = Changes()
+        self.index = Index(root / "index.sqlite", self.changes)
+        self.blobs = Blobs(root, self.index, self.changes, clock)
+
+    def open(self) -> None:
+        """Create what is missing, migrate, start the writer."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.index.open()
+
+    def close(self) -> None:
+        """Finish what was submitted, then stop."""
+        self.index.close()

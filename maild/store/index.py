@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The index: records in SQLite, one writer thread with group commit, readers apart.
+
+A job is a plain function ``def job(tx, ...)``; every module of the store that speaks
+SQL is a set of jobs.  A write is durable when its future is done (WAL, FULL: measured
+with power cuts, nothing acknowledged was lost).  Jobs run in a thread: they may not
+touch the event loop, and they see the clock only as an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import apsw
+
+from maild.store.changes import EVERYTHING, Changes
+from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+MAX_BATCH = 1000
+"""Jobs in one commit; bounds how long the first of them waits for its sync."""
+READERS = 4
+"""Threads (and connections) for reading."""
+FOREIGN_POLL = 0.2
+"""Seconds between looks for commits of another process."""
+
+
+class Tx:
+    """What a job gets: SQL in one transaction, and topics to wake after its commit."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self.topics: set[str] = set()
+
+    def run(self, sql: str, *parameters: Any) -> int:
+        """Execute ``sql`` (``?1`` parameters) and return how many rows it changed."""
+        cursor = self._connection.cursor()
+        before = self._connection.total_changes()
+        cursor.execute(sql, parameters)
+        return self._connection.total_changes() - before
+
+    def insert(self, sql: str, *parameters: Any) -> int:
+        """Execute an INSERT and return the row id it made."""
+        self._connection.cursor().execute(sql, parameters)
+        return self._connection.last_insert_rowid()
+
+    def all(self, sql: str, *parameters: Any) -> list[Row]:
+        """Return every row of a query; the query bounds how many there can be."""
+        return list(self._connection.cursor().execute(sql, parameters))
+
+    def one(self, sql: str, *parameters: Any) -> Row | None:
+        """Return the first row of a query, or None."""
+        for row in self._connection.cursor().execute(sql, parameters):
+            return tuple(row)
+        return None
+
+    def value(self, sql: str, *parameters: Any) -> Any:
+        """Return the first column of the first row, or None."""
+        row = self.one(sql, *parameters)
+        return None if row is None else row[0]
+
+    def changed(self, *topics: str) -> None:
+        """Wake the watchers of ``topics`` once this job is on the device."""
+        self.topics.update(topics)
+
+
+@dataclass(slots=True)
+class _Work:
+    job: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    done: Future[Any] = field(default_factory=Future)
+    result: Any = None
+    error: BaseException | None = None
+    topics: set[str] = field(default_factory=set)
+
+
+class Index:
+    """The records of one installation, in ``path``."""
+
+    def __init__(self, path: Path, changes: Changes) -> None:
+        self._path = path
+        self._changes = changes
+        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._local = threading.local()
+        self._readers = ThreadPoolExecutor(READERS, "index-reader")
+        self._writer = threading.Thread(target=self._write_on, name="index-writer")
+        self._data_version = 0
+
+    def open(self) -> None:
+        """Create or migrate the index and start its writer."""
+        connection = self._connect()
+        _migrate(connection)
+        connection.close()
+        self._writer.start()
+
+    def close(self) -> None:
+        """Finish what was submitted, then stop."""
+        self._work.put(None)
+        self._writer.join()
+        self._readers.shutdown()
+
+    def submit(
+        self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """Queue a writing job; callable from any thread.  Done means durable."""
+        work = _Work(job, args, kwargs)
+        self._work.put(work)
+        return work.done
+
+    async def write(
+        self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a writing job and wait until it is on the device.
+
+        The commit happens even when the waiting task is cancelled: it was asked for.
+        """
+        return await asyncio.shield(
+            asyncio.wrap_future(self.submit(job, *args, **kwargs))
+        )
+
+    async def read(
+        self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a reading job on one consistent snapshot."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._readers, lambda: self.read_here(job, *args, **kwargs)
+        )
+
+    def read_here(
+        self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a reading job in the calling thread; never on an event loop."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            connection.pragma("query_only", True)
+        with _transaction(connection, "BEGIN"):
+            return job(Tx(connection), *args, **kwargs)
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path))
+        connection.set_busy_timeout(30_000)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        connection.pragma("foreign_keys", True)
+        return connection
+
+    def _write_on(self) -> None:
+        connection = self._connect()
+        self._data_version = connection.pragma("data_version")
+        running = True
+        while running:
+            batch, running = self._next_batch()
+            if batch:
+                self._commit(connection, batch)
+            self._look_for_others(connection)
+        connection.close()
+
+    def _next_batch(self) -> tuple[list[_Work], bool]:
+        batch: list[_Work] = []
+        try:
+            work = self._work.get(timeout=FOREIGN_POLL)
+            while work is not None:
+                batch.append(work)
+                if len(batch) == MAX_BATCH:
+                    return batch, True
+                work = self._work.get_nowait()
+        except queue.Empty:
+            return batch, True
+        return batch, False
+
+    def _commit(self, connection: apsw.Connection, batch: list[_Work]) -> None:
+        try:
+            with _transaction(connection, "BEGIN IMMEDIATE"):
+                for work in batch:
+                    _run_in_savepoint(connection, work)
+        except apsw.Error as error:
+            for work in batch:
+                work.done.set_exception(_typed(error))
+            return
+        topics: set[str] = set()
+        for work in batch:
+            topics |= work.topics
+        self._changes.fire(topics)
+        for work in batch:
+            if work.error is not None:
+                work.done.set_exception(work.error)
+            else:
+                work.done.set_result(work.result)
+
+    def _look_for_others(self, connection: apsw.Connection) -> None:
+        version = connection.pragma("data_version")
+        if version != self._data_version:
+            self._data_version = version
+            self._changes.fire([EVERYTHING])
+
+
+def _run_in_savepoint(connection: apsw.Connection, work: _Work) -> None:
+    """Run one job so that its failure undoes only itself."""
+    tx = Tx(connection)
+    try:
+        with _transaction(connection, "SAVEPOINT job"):
+            work.result = work.job(tx, *work.args, **work.kwargs)
+        work.topics = tx.topics
+    except (apsw.FullError, apsw.IOError):
+        raise  # the whole batch is in doubt
+    except apsw.Error as error:
+        work.error = _typed(error)
+    except Exception as error:  # noqa: BLE001 - handed to whoever waits for the job
+        work.error = error
+
+
+@contextmanager
+def _transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
+    savepoint = begin.startswith("SAVEPOINT")
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("RELEASE job" if savepoint else "COMMIT")
+    except BaseException:
+        if savepoint:
+            connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+        elif connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _typed(error: apsw.Error) -> StoreError:
+    if isinstance(error, apsw.FullError):
+        return StoreFullError("the index has no room")
+    if isinstance(error, apsw.IOError):
+        return StoreBrokenError("the index could not be synced")
+    return StoreError(f"the index refused a job: {error}")
+
+
+def _migrate(connection: apsw.Connection) -> None:
+    """Bring the schema to the newest version; ``user_version`` says which it has."""
+    folder = resources.files("maild.store") / "schema"
+    names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".sql"))
+    with _transaction(connection, "BEGIN IMMEDIATE"):
+        have = connection.pragma("user_version")
+        if have > len(names):
+            raise StoreError("the index was written by a newer maild")
+        for number, name in enumerate(names, 1):
+            if number > have:
+                connection.execute((folder / name).read_text())
+                connection.pragma("user_version", number)

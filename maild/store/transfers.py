@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs on transfers: the queue, moved only by the table of `maild.mail.transfer`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maild.mail.address import Address
+from maild.mail.offer import Answer
+from maild.mail.reply import Reply
+from maild.mail.transfer import Event, Kind, State
+from maild.store.index import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One queue entry; the columns of table ``transfer`` (times: Unix seconds)."""
+
+    id: str
+    account_id: int | None
+    kind: Kind
+    state: State
+    held: bool
+    item_id: str | None
+    content_id: int | None
+    sender: Address | None
+    """None is the null reverse-path ``<>``."""
+    recipient: Address
+    smtputf8: bool
+    note: str
+    size: int
+    octets: int
+    nonce: str | None
+    ticket: str | None
+    ticket_size: int | None
+    attempts: int
+    due: float
+    expires: float
+    warned: bool
+    status: str
+    reply: str
+    relay: str
+    trace: str
+    created: float
+    changed: float
+    finished: float | None
+    view_uid: int | None
+
+
+def add(tx: Tx, transfer: Transfer, now: float) -> bool:
+    """Queue a transfer and (for a user's own) show it in Transfers; wakes ``queue``.
+
+    A share of the same item to the same recipient that is not final, or was sent, is
+    not queued twice: returns False.
+    """
+    raise NotImplementedError
+
+
+def get(tx: Tx, transfer_id: str) -> Transfer:
+    """Return a transfer; raise `NotFoundError`."""
+    raise NotImplementedError
+
+
+def everything(
+    tx: Tx, account_id: int | None = None, *, final: bool = True
+) -> list[Transfer]:
+    """Return transfers, oldest first; of one account, or of all (None)."""
+    raise NotImplementedError
+
+
+def claim(tx: Tx, owner: str, now: float, most: int) -> list[Transfer]:
+    """Take up to ``most`` due transfers for delivery process ``owner``.
+
+    Fair: at most one share per account and next hop before the next account's; small
+    mail (offers, answers, ordinary) goes before content.
+    """
+    raise NotImplementedError
+
+
+def next_due(tx: Tx) -> float | None:
+    """Return when the next claimable transfer is due, or None."""
+    raise NotImplementedError
+
+
+def advance(
+    tx: Tx,
+    transfer_id: str,
+    event: Event,
+    now: float,
+    *,
+    reply: Reply | None = None,
+    relay: str = "",
+    due: float | None = None,
+) -> Transfer:
+    """Apply an event, record the reply, renew its message in Transfers, wake all.
+
+    ``due`` is when a deferred one may be tried again.
+    """
+    raise NotImplementedError
+
+
+def progress(tx: Tx, transfer_id: str, octets: int, now: float) -> None:
+    """Record what the next hop has acknowledged; never backwards.
+
+    Renews the METADATA entry ``/private/vendor/maild/transfer/<id>`` of ``Transfers``
+    (JSON: id, state, octets, size, recipient, name, status) and wakes its mailbox.
+    """
+    raise NotImplementedError
+
+
+def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bool:
+    """Apply an answer that has come in; False (and nothing changes) unless it counts.
+
+    It counts when transfer id, nonce and both addresses match an offered share, it came
+    from the offered address, and it is the first.
+    """
+    raise NotImplementedError
+
+
+def hold(tx: Tx, transfer_id: str, now: float, *, held: bool) -> Transfer:
+    """Keep a transfer from being claimed, or let it go again."""
+    raise NotImplementedError
+
+
+def abandon_claims(tx: Tx, owner: str, now: float) -> int:
+    """Defer (due at once) whatever ``owner`` had claimed before it died."""
+    raise NotImplementedError
+
+
+def freeze_rendering(
+    tx: Tx, item_id: str, next_hop: str, head: bytes, tail: bytes, now: float
+) -> tuple[bytes, bytes]:
+    """Return the frozen (head, tail) for this item and destination domain.
+
+    The first caller's are kept, so that an offset means the same on every attempt.
+    """
+    raise NotImplementedError
