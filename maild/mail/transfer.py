@@ -10,6 +10,7 @@ docs/queue.md holds the drawing made from this table.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -143,6 +144,14 @@ KEYWORD: dict[State, str] = {
     State.CANCELLED: "$Cancelled",
 }
 """The IMAP keyword that shows each state on its message in ``Transfers``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds an offer waits for its answer, and a transfer for its delivery."""
+
+    offer: float
+    queue: float
 
 
 class IllegalTransitionError(Exception):

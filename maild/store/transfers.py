@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from maild.mail.address import Address
 from maild.mail.offer import Answer
 from maild.mail.reply import Reply
-from maild.mail.transfer import Event, Kind, State
+from maild.mail.transfer import Event, Kind, Lifetimes, State
 from maild.store.index import Tx
 
 
@@ -52,6 +52,34 @@ def add(tx: Tx, transfer: Transfer, now: float) -> bool:
 
     A share of the same item to the same recipient that is not final, or was sent, is
     not queued twice: returns False.
+    """
+    raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class FreshShare:
+    """Names for a new share, made by the caller because jobs have no randomness."""
+
+    queue_id: str
+    nonce: str
+
+
+def share(
+    tx: Tx,
+    account_id: int,
+    item_id: str,
+    recipient: Address,
+    fresh: FreshShare,
+    lifetimes: Lifetimes,
+    now: float,
+    *,
+    note: str = "",
+) -> Transfer:
+    """Queue an item of the account's Library for ``recipient`` (seed 213).
+
+    The same item to the same address is sent once: an open (or sent) share of it is
+    returned as it is.  The recipient becomes a contact.  Used by BURL on submission and
+    by copying into ``Share/<address>``.
     """
     raise NotImplementedError
 
@@ -134,4 +162,34 @@ def freeze_rendering(
 
     The first caller's are kept, so that an offset means the same on every attempt.
     """
+    raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a sender has to be told about one of their transfers."""
+
+    transfer: Transfer
+    name: str
+    """Of the item, or the Subject of a mail."""
+    delayed: bool
+
+
+def notices_due(tx: Tx, now: float, delay_warning: float) -> list[Notice]:
+    """Return transfers whose sender must be told: failed, declined, expired, delayed."""
+    raise NotImplementedError
+
+
+def notified(tx: Tx, transfer_id: str, *, delayed: bool) -> None:
+    """Record that the sender has been told, in the job that files the notice."""
+    raise NotImplementedError
+
+
+def expire_due(tx: Tx, now: float) -> list[Transfer]:
+    """Advance (EXPIRE) every idle transfer whose time has come; return them."""
+    raise NotImplementedError
+
+
+def forget_finished(tx: Tx, before: float) -> int:
+    """Remove transfers finished before ``before`` and their messages in Transfers."""
     raise NotImplementedError
