@@ -5,16 +5,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maild.options import option
+from maild.options import (
+    certificate_digest,
+    each_nameserver,
+    each_network,
+    host_port,
+    option,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
     """[peer."b.example"]  A destination domain whose server is known beforehand."""
 
-    address: str = option("", "host:port to connect to, instead of its MX.")
+    address: str = option(
+        "", "host:port to connect to, instead of its MX.", check=host_port
+    )
     fingerprint: str = option(
-        "", "SHA-256 of its certificate (hex); replaces the check against CAs."
+        "",
+        "SHA-256 of its certificate (hex); replaces the check against CAs.",
+        check=certificate_digest,
     )
     plain: bool = option(
         False, "Send ticketed content without TLS (a private network only)."
@@ -34,10 +44,14 @@ class DeliverySettings:
     )
     retry_first: float = option(60.0, "Seconds after the first failure; then doubled.")
     retry_most: float = option(4 * 3600.0, "Most seconds between two attempts.")
-    ca_file: str = option("", "CA certificates in PEM; empty: the system's.")
+    ca_file: str = option("", "CA certificates in PEM; empty: the system's.", path=True)
     private_networks: tuple[str, ...] = option(
-        (), "Networks (CIDR) below loopback or private ranges that MX may lead to."
+        (),
+        "Networks (CIDR) below loopback or private ranges that MX may lead to.",
+        check=each_network,
     )
     nameservers: tuple[str, ...] = option(
-        (), "DNS servers, address or address:port; empty: the system's."
+        (),
+        "DNS servers, address or address:port; empty: the system's.",
+        check=each_nameserver,
     )

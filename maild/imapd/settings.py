@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maild.options import option
+from maild.options import each_host_port, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +13,14 @@ class ImapSettings:
     """[imap]  The mailbox view (RFC 9051, RFC 3501)."""
 
     listen: tuple[str, ...] = option(
-        ("0.0.0.0:993",),  # noqa: S104
+        ("0.0.0.0:993",),
         "Addresses with implicit TLS, host:port.",
+        check=each_host_port,
     )
     listen_starttls: tuple[str, ...] = option(
-        (), "Addresses that begin in clear and require STARTTLS before LOGIN."
+        (),
+        "Addresses that begin in clear and require STARTTLS before LOGIN.",
+        check=each_host_port,
     )
     idle_timeout: float = option(
         1800.0, "Seconds without a command (RFC 9051 §5.4: at least 1800)."

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maild.options import option
+from maild.options import not_negative, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,9 @@ class QueueSettings:
         5 * 86400.0, "Seconds until a transfer is given up (RFC 5321 §4.5.4.1)."
     )
     delay_warning: float = option(
-        4 * 3600.0, "Seconds until the sender is told of a delay; 0: never."
+        4 * 3600.0,
+        "Seconds until the sender is told of a delay; 0: never.",
+        check=not_negative,
     )
     offer_lifetime: float = option(
         7 * 86400.0, "Seconds an offer waits for its answer."

@@ -5,25 +5,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maild.options import option
+from maild.options import each_host_port, each_network, option
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
     """[smtp]  The listener for other servers (RFC 5321), STARTTLS."""
 
-    listen: tuple[str, ...] = option(("0.0.0.0:25",), "Addresses, host:port.")  # noqa: S104
+    listen: tuple[str, ...] = option(
+        ("0.0.0.0:25",),
+        "Addresses, host:port.",
+        check=each_host_port,
+    )
     size_limit: int = option(2**40, "Largest message with a ticket, octets (RFC 1870).")
     ordinary_mail_limit: int = option(
         25 * 2**20, "Largest message without an accepted offer, octets."
     )
     idle_timeout: float = option(
-        300.0, "Seconds without any octet before a connection ends (RFC 5321 §4.5.3.2.7)."
+        300.0,
+        "Seconds without any octet before a connection ends (RFC 5321 §4.5.3.2.7).",
     )
     connections: int = option(500, "Connections at once.")
     connections_per_client: int = option(50, "Connections at once from one address.")
     plain_networks: tuple[str, ...] = option(
-        (), "Networks (CIDR) from which ticketed content is taken without TLS."
+        (),
+        "Networks (CIDR) from which ticketed content is taken without TLS.",
+        check=each_network,
     )
 
 
@@ -32,14 +39,18 @@ class SubmissionSettings:
     """[submission]  The listeners for our own terminals (RFC 6409, RFC 8314)."""
 
     listen: tuple[str, ...] = option(
-        ("0.0.0.0:465",),  # noqa: S104
+        ("0.0.0.0:465",),
         "Addresses with implicit TLS, host:port.",
+        check=each_host_port,
     )
     listen_starttls: tuple[str, ...] = option(
-        ("0.0.0.0:587",),  # noqa: S104
+        ("0.0.0.0:587",),
         "Addresses that begin in clear and require STARTTLS.",
+        check=each_host_port,
     )
     size_limit: int = option(2**40, "Largest message, octets (RFC 1870).")
-    idle_timeout: float = option(300.0, "Seconds without any octet (RFC 5321 §4.5.3.2).")
+    idle_timeout: float = option(
+        300.0, "Seconds without any octet (RFC 5321 §4.5.3.2)."
+    )
     connections: int = option(500, "Connections at once.")
     connections_per_client: int = option(50, "Connections at once from one address.")
