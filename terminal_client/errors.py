@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""What can go wrong at a terminal: one sentence for people, one status for scripts.
+
+Statuses are those of sysexits(3).  The sentence says what happened and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from maild.mail.reply import Reply
+
+
+class TerminalError(Exception):
+    """The command cannot be carried out; ``str()`` is one sentence for people."""
+
+    status = os.EX_SOFTWARE
+    """The exit status of `mshare` (sysexits(3))."""
+
+
+class UsageError(TerminalError):
+    """The command line does not make sense."""
+
+    status = os.EX_USAGE
+
+
+class ContentError(TerminalError):
+    """A file or an address is not what it should be (digest, size, grammar)."""
+
+    status = os.EX_DATAERR
+
+
+class NoInputError(TerminalError):
+    """Something that was named is not there: a file, an item, an offer."""
+
+    status = os.EX_NOINPUT
+
+
+class UnavailableError(TerminalError):
+    """The server cannot be reached, or refused for good."""
+
+    status = os.EX_UNAVAILABLE
+
+
+class CannotCreateError(TerminalError):
+    """A file cannot be written where it was asked for."""
+
+    status = os.EX_CANTCREAT
+
+
+class LocalInputOutputError(TerminalError):
+    """Reading or writing a local file failed."""
+
+    status = os.EX_IOERR
+
+
+class TryLaterError(TerminalError):
+    """It did not work now and may work later."""
+
+    status = os.EX_TEMPFAIL
+
+
+class ProtocolError(TerminalError):
+    """The server said something that no server should say."""
+
+    status = os.EX_PROTOCOL
+
+
+class NotAllowedError(TerminalError):
+    """The server knows who asks and says no."""
+
+    status = os.EX_NOPERM
+
+
+class SetUpError(TerminalError):
+    """The profile is missing or cannot be used."""
+
+    status = os.EX_CONFIG
+
+
+def from_reply(reply: Reply, doing: str) -> TerminalError:
+    """Return the error for a refusal by SMTP; ``doing`` completes "could not ..."."""
+    sentence = f"could not {doing}: the server said {reply}"
+    if reply.code == 535:
+        return NotAllowedError(
+            f"{sentence}; check address and password with `mshare login`"
+        )
+    if reply.is_temporary:
+        return TryLaterError(f"{sentence}; try again later")
+    if reply.code in {500, 501, 502, 503, 504}:
+        return ProtocolError(sentence)
+    match reply.detail.split(".")[0]:
+        case "1" | "6":
+            return ContentError(sentence)
+        case "7":
+            return NotAllowedError(sentence)
+        case _:
+            return UnavailableError(sentence)
+
+
+def from_connect(error: BaseException, what: str, place: str) -> TerminalError:
+    """Return the error for a server (``what`` at ``place``) that was not reached."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        return UnavailableError(
+            f"the certificate of {what} at {place} is not trusted "
+            f"({_certificate_reason(cause)}); if the server has its own authority, "
+            "log in again with `mshare login --ca FILE`"
+        )
+    if isinstance(error, TimeoutError):
+        return TryLaterError(
+            f"{what} at {place} did not answer in time; try again later"
+        )
+    return UnavailableError(
+        f"{what} at {place} cannot be reached ({_reason(error)}); "
+        "check the network and the profile"
+    )
+
+
+def _certificate_reason(error: BaseException) -> str:
+    return str(getattr(error, "verify_message", "") or "verification failed").rstrip(
+        "."
+    )
+
+
+def _reason(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+            return os.strerror(cause.errno).lower()
+        cause = cause.__cause__
+    return (str(error) or type(error).__name__).rstrip(".")
