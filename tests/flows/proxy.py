@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A TCP proxy on loopback that counts the octets of a leg."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+PIECE = 64 * 1024
+"""Octets copied at once."""
+
+
+class CountingProxy:
+    """Passes connections to ``127.0.0.1:target`` and counts what crosses.
+
+    ``up`` are the octets from the clients, ``down`` those to them; ``accepted`` the
+    connections.  With ``hold_after``, clients stall after that many octets until
+    `release` is called; ``held`` is set when that happens.
+    """
+
+    def __init__(self, target: int, *, hold_after: int | None = None) -> None:
+        self._target = target
+        self._hold_after = hold_after
+        self._released = threading.Event()
+        self.held = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self.port: int = self._listener.getsockname()[1]
+        self.up = self.down = self.accepted = 0
+
+    @property
+    def total(self) -> int:
+        """Octets in both directions."""
+        with self._lock:
+            return self.up + self.down
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Break every connection that is open now."""
+        with self._lock:
+            sockets, self._sockets = self._sockets, []
+        for one in sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Let stalled clients go on."""
+        self._released.set()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._join(client)
+
+    def _join(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            client.close()
+            return
+        with self._lock:
+            self.accepted += 1
+            self._sockets += [client, server]
+        for source, sink, which in ((client, server, "up"), (server, client, "down")):
+            threading.Thread(
+                target=self._copy, args=(source, sink, which), daemon=True
+            ).start()
+
+    def _copy(self, source: socket.socket, sink: socket.socket, which: str) -> None:
+        with suppress(OSError):
+            while octets := source.recv(PIECE):
+                with self._lock:
+                    setattr(self, which, getattr(self, which) + len(octets))
+                if which == "up":
+                    self._hold()
+                sink.sendall(octets)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def _hold(self) -> None:
+        if self._hold_after is not None and self.up >= self._hold_after:
+            self.held.set()
+            self._released.wait(60)
