@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What our messages say to a person: the wording, plain and as HTML."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from maild.mail.header import date, printable
+from maild.mail.offer import Answer, Offer
+
+SHORT = 100
+"""Characters of a file name in a Subject."""
+
+
+def amount(octets: int) -> str:
+    """Return a size for people, decimal units: ``1.2 GB``."""
+    if octets < 1000:
+        return "1 octet" if octets == 1 else f"{octets} octets"
+    size, units = octets / 1000, ["PB", "TB", "GB", "MB", "kB"]
+    while size >= 999.5 and len(units) > 1:
+        size /= 1000
+        units.pop()
+    shown = f"{size:.0f}" if size >= 100 else f"{size:.1f}"
+    return f"{shown} {units[-1]}"
+
+
+def short(name: str) -> str:
+    """Return a file name short enough for one line; its end (the type) stays."""
+    name = printable(name) or "unnamed"
+    return name if len(name) <= SHORT else f"{name[: SHORT - 20]}…{name[-19:]}"
+
+
+def media_type(text: str, *, binary: bool = False) -> str:
+    """Return ``text`` if it is a media type that a part of ours may have.
+
+    text/* must have CRLF line ends (RFC 3030 §3) and message/* may not be encoded
+    (RFC 2046 §5.2): as raw octets they travel as application/octet-stream.
+    """
+    text = text.lower()
+    if not re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", text):
+        return "application/octet-stream"
+    if binary and text.split("/")[0] in ("text", "message", "multipart"):
+        return "application/octet-stream"
+    return text
+
+
+def offer_text(offer: Offer) -> str:
+    """Return what an offer says."""
+    return "\n".join(
+        [
+            f"{offer.sender} would like to send you:",
+            "",
+            f"    {printable(offer.name)}",
+            f"    {amount(offer.size)} ({offer.size} octets), {offer.type}",
+            "",
+            *_quoted(offer.note),
+            "Nothing has been transferred yet. To get it, move this message into the",
+            "folder Accepted; if you do not want it, move it into the folder Declined.",
+            "Deleting this message answers nothing.",
+            "",
+            f"The offer is open until {date(offer.expires)}.",
+        ]
+    )
+
+
+def offer_html(offer: Offer, image: str | None) -> str:
+    """Return the same as HTML; ``image`` is the Content-ID of a thumbnail."""
+    shown = f'<p><img src="cid:{escape(image)}" alt=""></p>\n' if image else ""
+    note = escape(_clean(offer.note)).replace("\n", "<br>\n")
+    said = f"<blockquote>{note}</blockquote>\n" if note else ""
+    return (
+        "<!DOCTYPE html>\n<html><body>\n"
+        f"<p>{escape(str(offer.sender))} would like to send you:</p>\n{shown}"
+        f"<p><bdi><b>{escape(printable(offer.name))}</b></bdi><br>\n"
+        f"{amount(offer.size)} ({offer.size} octets), {escape(offer.type)}</p>\n{said}"
+        "<p>Nothing has been transferred yet. To get it, move this message into the "
+        "folder <b>Accepted</b>;\nif you do not want it, move it into the folder "
+        "<b>Declined</b>.\nDeleting this message answers nothing.</p>\n"
+        f"<p>The offer is open until {date(offer.expires)}.</p>\n</body></html>\n"
+    )
+
+
+def answer_text(answer: Answer) -> str:
+    """Return what an answer says."""
+    said = "accepts" if answer.accepted else "declines"
+    lines = [f"{answer.recipient} {said} the offer {answer.offer_id}."]
+    if answer.accepted:
+        lines += [
+            "",
+            f"Up to {answer.size} octets may be sent until {date(answer.expires)}.",
+        ]
+    return "\n".join(lines)
+
+
+def _quoted(note: str) -> list[str]:
+    return [*(f"> {line}" for line in _clean(note).split("\n")), ""] if note else []
+
+
+def _clean(note: str) -> str:
+    return "\n".join(printable(n, 4096) for n in re.split(r"\r\n|\r|\n", note)).strip()
+
+
+def stub_text(item: str, item_id: str, note: str) -> str:
+    """Return what an item's stub says; ``item`` describes it."""
+    return "\n".join(
+        [
+            item,
+            "",
+            *_quoted(note),
+            "The content is not in this message, so that mail programs stay small.",
+            f"To get it:   mshare get {printable(item_id)}",
+            "             or open the folder Library, which holds it in full.",
+            "To send it:  copy this message into the folder Share/<address>, for",
+            "             example Share/bob@b.example.",
+        ]
+    )
+
+
+def transfer_text(transfer: str, reason: str) -> str:
+    """Return what a transfer's message says; ``reason`` is the last reply or ""."""
+    lines = [transfer, ""]
+    if reason:
+        lines += [f"The last answer was: {printable(reason)}", ""]
+    lines += [
+        "To cancel this transfer, delete this message; flag it to hold the transfer.",
+    ]
+    return "\n".join(lines)
+
+
+def notice_text(transfer: str, reply: str, *, delayed: bool) -> str:
+    """Return what a delivery status notification says."""
+    if delayed:
+        said = "This has not been delivered yet; further attempts will be made:"
+    else:
+        said = "This could not be delivered, and no further attempt will be made:"
+    return f"{said}\n\n{transfer}\n\nThe reason given was:\n\n    {printable(reply)}"
+
+
+def push_text(item: str) -> str:
+    """Return the text beside the content of a push that has no note."""
+    return f"Attached is what you accepted:\n\n{item}"
