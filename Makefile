@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check fast format lint lock bench clean
+.PHONY: install demo test check fast format lint docs lock bench clean
 
 install: $(STAMP)
 
@@ -35,6 +35,9 @@ test: check
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: install
+	$(BIN)/python -m maild.documents .
 
 lock: pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
