@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documents that are written from the code: ``python -m maild.documents DIRECTORY``.
+"""The documents written from the code: ``python -m maild.documents DIRECTORY``.
 
-conf/maild.toml and docs/config.md come from the options, docs/queue.md from the table of
-a transfer's states, docs/rfc.md from the citations in the code.  A test compares them.
+conf/maild.toml and docs/config.md come from the options, docs/queue.md from the table
+of states, docs/rfc.md from the citations in the code.  A test compares them.
 """
 
 from __future__ import annotations

@@ -134,17 +134,15 @@ def binary(box: imaplib.IMAP4_SSL, uid: str, section: str) -> bytes:
     whole = b""
     while True:
         tag = box._new_tag()  # type: ignore[attr-defined]
-        box.send(
-            tag
-            + f" UID FETCH {uid} (BINARY.PEEK[{section}]<{len(whole)}.65536>)\r\n".encode()
-        )
+        slice_ = f"BINARY.PEEK[{section}]<{len(whole)}.65536>"
+        box.send(tag + f" UID FETCH {uid} ({slice_})\r\n".encode())
         line = box.readline()
         found = re.search(rb"~?\{(\d+)\}\r\n$", line)
-        slice_ = box.read(int(found[1])) if found else b""
+        octets = box.read(int(found[1])) if found else b""
         while not box.readline().startswith(tag):
             pass
-        whole += slice_
-        if len(slice_) < 65536:
+        whole += octets
+        if len(octets) < 65536:
             return whole
 
 

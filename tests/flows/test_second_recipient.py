@@ -67,7 +67,9 @@ def test_the_patents_example_001_matches_and_002_does_not(tmp_path: Path) -> Non
         programs.mshare("alice", "upload", first)
         programs.mshare("alice", "upload", second)
         with table_1(programs) as table:
-            rows = table.execute("SELECT number, code, path FROM shared ORDER BY number")
+            rows = table.execute(
+                "SELECT number, code, path FROM shared ORDER BY number"
+            )
             assert [(r[0], Path(r[2]).name) for r in rows] == [
                 ("001", "first.jpg"),
                 ("002", "second.jpg"),

@@ -103,9 +103,13 @@ class LyingNameServer(threading.Thread):
         head = query[:2] + struct.pack(">5H", 0x8180, 1, count, 0, 0)
         if not data:
             return head + question
-        return head + question + b"\xc0\x0c" + struct.pack(
-            ">HHIH", kind, 1, 60, len(data)
-        ) + data
+        return (
+            head
+            + question
+            + b"\xc0\x0c"
+            + struct.pack(">HHIH", kind, 1, 60, len(data))
+            + data
+        )
 
 
 def test_an_mx_that_points_inside_is_refused_without_a_packet(tmp_path: Path) -> None:
@@ -115,9 +119,7 @@ def test_an_mx_that_points_inside_is_refused_without_a_packet(tmp_path: Path) ->
     file.write_bytes(os.urandom(1000))
 
     def change(made: Path) -> None:
-        edit(
-            made / "a.toml", "delivery", nameservers=[f"127.0.0.1:{names.port}"]
-        )
+        edit(made / "a.toml", "delivery", nameservers=[f"127.0.0.1:{names.port}"])
 
     with playground(tmp_path / "playground", change=change) as programs:
         programs.mshare("alice", "send", file, "bob@evil.example")

@@ -68,7 +68,9 @@ class Mutt:
         with suppress(OSError):
             while octets := os.read(self._leader, 65536):
                 text = octets.decode(errors="replace")
-                self.screen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]", " ", text)
+                self.screen += re.sub(
+                    r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]", " ", text
+                )
 
     def type(self, keys: str) -> None:
         """Press keys."""
