@@ -107,7 +107,9 @@ class BlobState:
 class Blobs:
     """All blobs below ``root``."""
 
-    def __init__(self, root: Path, index: Index, changes: Changes, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, root: Path, index: Index, changes: Changes, clock: Callable[[], float]
+    ) -> None:
         raise NotImplementedError
 
     def create(self, expected: int | None = None) -> BlobWriter:

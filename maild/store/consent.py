@@ -36,7 +36,9 @@ class Accepted:
     """The 250 already given, when the content has arrived before."""
 
 
-def received(tx: Tx, account_id: int, offer: Offer, content_id: int, now: float) -> bool:
+def received(
+    tx: Tx, account_id: int, offer: Offer, content_id: int, now: float
+) -> bool:
     """Keep an offer that lies in INBOX as ``content_id``; False when it is known."""
     raise NotImplementedError
 
@@ -66,9 +68,7 @@ def redeem(
     raise NotImplementedError
 
 
-def arrived(
-    tx: Tx, proof: str, item_id: str, final_reply: str, now: float
-) -> None:
+def arrived(tx: Tx, proof: str, item_id: str, final_reply: str, now: float) -> None:
     """Record that the content is here, and the reply that said so."""
     raise NotImplementedError
 

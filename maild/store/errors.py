@@ -17,11 +17,19 @@ class StoreBrokenError(StoreError):
 
 
 class DamagedError(StoreError):
-    """Stored octets no longer match their digest."""
+    """Stored octets no longer match their digest, or are not there at all."""
 
 
 class NotFoundError(StoreError):
     """The record is not there (any more)."""
+
+
+class ExistsError(StoreError):
+    """Something of that name is there already (IMAP: ``NO [ALREADYEXISTS]``)."""
+
+
+class ProtectedError(StoreError):
+    """The house needs it as it is (IMAP: ``NO [CANNOT]``)."""
 
 
 class InUseError(StoreError):

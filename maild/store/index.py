@@ -33,8 +33,8 @@ MAX_BATCH = 1000
 """Jobs in one commit; bounds how long the first of them waits for its sync."""
 READERS = 4
 """Threads (and connections) for reading."""
-FOREIGN_POLL = 0.2
-"""Seconds between looks for commits of another process."""
+FOREIGN_POLL = 0.05
+"""Seconds between looks for commits of another process; a look costs microseconds."""
 
 
 class Tx:
@@ -61,10 +61,9 @@ class Tx:
         return list(self._connection.cursor().execute(sql, parameters))
 
     def one(self, sql: str, *parameters: Any) -> Row | None:
-        """Return the first row of a query, or None."""
-        for row in self._connection.cursor().execute(sql, parameters):
-            return tuple(row)
-        return None
+        """Return the first row of a query, or None; a statement that changes is run out."""
+        rows = self._connection.cursor().execute(sql, parameters).fetchall()
+        return rows[0] if rows else None
 
     def value(self, sql: str, *parameters: Any) -> Any:
         """Return the first column of the first row, or None."""
@@ -98,6 +97,21 @@ class Index:
         self._readers = ThreadPoolExecutor(READERS, "index-reader")
         self._writer = threading.Thread(target=self._write_on, name="index-writer")
         self._data_version = 0
+        self._lock = threading.Lock()
+        self._connections: list[apsw.Connection] = []
+        self._refusal: StoreError | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether the device refused a sync: the process has to end (EIO)."""
+        return isinstance(self._refusal, StoreBrokenError)
+
+    def stop_acknowledging(self) -> None:
+        """Refuse every job from now on: a sync has failed (it is never retried)."""
+        with self._lock:
+            if not self.broken:
+                self._refusal = StoreBrokenError("the device refused a sync")
+        self._changes.fire([EVERYTHING])
 
     def open(self) -> None:
         """Create or migrate the index and start its writer."""
@@ -108,16 +122,26 @@ class Index:
 
     def close(self) -> None:
         """Finish what was submitted, then stop."""
-        self._work.put(None)
+        with self._lock:
+            self._refusal = self._refusal or StoreError("the index is closed")
+            self._work.put(None)
         self._writer.join()
         self._readers.shutdown()
+        with self._lock:
+            while self._connections:
+                self._connections.pop().close()
 
     def submit(
         self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Queue a writing job; callable from any thread.  Done means durable."""
         work = _Work(job, args, kwargs)
-        self._work.put(work)
+        work.done.set_running_or_notify_cancel()  # what was asked for happens
+        with self._lock:
+            if self._refusal is None:
+                self._work.put(work)
+            else:
+                work.done.set_exception(self._refusal)
         return work.done
 
     async def write(
@@ -148,6 +172,8 @@ class Index:
         if connection is None:
             connection = self._local.connection = self._connect()
             connection.pragma("query_only", True)
+            with self._lock:
+                self._connections.append(connection)
         with _transaction(connection, "BEGIN"):
             return job(Tx(connection), *args, **kwargs)
 
@@ -185,12 +211,17 @@ class Index:
 
     def _commit(self, connection: apsw.Connection, batch: list[_Work]) -> None:
         try:
+            if self.broken:
+                raise StoreBrokenError("the device refused a sync")
             with _transaction(connection, "BEGIN IMMEDIATE"):
                 for work in batch:
                     _run_in_savepoint(connection, work)
-        except apsw.Error as error:
+        except (apsw.Error, StoreBrokenError) as error:
+            typed = _typed(error) if isinstance(error, apsw.Error) else error
+            if isinstance(typed, StoreBrokenError):
+                self.stop_acknowledging()
             for work in batch:
-                work.done.set_exception(_typed(error))
+                work.done.set_exception(typed)
             return
         topics: set[str] = set()
         for work in batch:

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 
-from maild.mail.address import Address
+from maild.mail.address import Address, parse_address
 from maild.mail.compose import Composed
-from maild.store.index import Tx
+from maild.mail.transfer import FINAL, Event
+from maild.store import mailboxes, messages, transfers
+from maild.store.errors import NotFoundError
+from maild.store.index import Row, Tx
+
+_SEEN = ("\\Seen",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +40,144 @@ class Item:
     created: float
 
 
-def add(tx: Tx, item: Item, stub: Composed, *, inbox: Composed | None, now: float) -> Item:
+_COLUMNS = """id, account_id, own, content_id, blob_id, section, name, type, size,
+    sha256, number, code, terminal, sender, library_uid, items_uid, trace, created"""
+_PLACES = {"Library": "library_uid", "Items": "items_uid", "INBOX": "inbox_uid"}
+"""Which column holds an item's UID in which mailbox."""
+
+
+def add(
+    tx: Tx, item: Item, stub: Composed, *, inbox: Composed | None, now: float
+) -> Item:
     """Put an item into Library and its stub into Items (and ``inbox`` into INBOX).
 
     A newer own upload with the same terminal and number replaces nothing: the newest
     wins in searches.  Returns the item with its UIDs.  Wakes the mailboxes.
     """
-    raise NotImplementedError
+    messages.hold_content(tx, item.content_id)
+    item = replace(
+        item,
+        library_uid=_place(tx, item, "Library", item.content_id, _SEEN, now),
+        items_uid=_place(tx, item, "Items", _small(tx, item, stub), _SEEN, now),
+    )
+    inbox_uid = inbox and _place(tx, item, "INBOX", _small(tx, item, inbox), (), now)
+    values = list(astuple(replace(item, sender=None)))
+    values[13] = item.sender and str(item.sender)
+    tx.run(
+        f"""INSERT INTO item ({_COLUMNS}, inbox_uid) VALUES
+        (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+        ?18, ?19)""",  # noqa: S608 - the columns are ours
+        *values,
+        inbox_uid,
+    )
+    return item
+
+
+def _small(tx: Tx, item: Item, composed: Composed) -> int:
+    return messages.add_small(tx, composed.octets, composed.structure, item.trace)
+
+
+def _place(
+    tx: Tx,
+    item: Item,
+    mailbox: str,
+    content_id: int,
+    flags: tuple[str, ...],
+    now: float,
+) -> int:
+    target = mailboxes.must_find(tx, item.account_id, mailbox)
+    return messages.append(tx, target.id, content_id, flags, now)
 
 
 def get(tx: Tx, account_id: int, item_id: str) -> Item:
     """Return an item; raise `NotFoundError`."""
-    raise NotImplementedError
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM item WHERE id = ?1 AND account_id = ?2",  # noqa: S608 - ours
+        item_id,
+        account_id,
+    )
+    if row is None:
+        raise NotFoundError("there is no such item")
+    return _item(row)
 
 
 def by_place(tx: Tx, mailbox_id: int, uid: int) -> Item | None:
-    """Return the item whose Library message or Items stub is at ``uid``, if any."""
-    raise NotImplementedError
+    """Return the item whose Library message, stub or INBOX message is at ``uid``."""
+    mailbox = mailboxes.get(tx, mailbox_id)
+    column = _PLACES.get(mailbox.name)
+    if column is None:
+        return None
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM item WHERE account_id = ?1 AND {column} = ?2",  # noqa: S608 - ours
+        mailbox.account_id,
+        uid,
+    )
+    return None if row is None else _item(row)
+
+
+def put_back(tx: Tx, mailbox_id: int, uid: int, now: float) -> int:
+    """Give a stub of Items a new UID in place of ``uid``; return the new one.
+
+    For a MOVE into ``Share/<address>``: to the client the stub is gone from where it
+    was, and Items still has one.  Raises `NotFoundError` unless a stub is at ``uid``.
+    """
+    item = by_place(tx, mailbox_id, uid)
+    stub = messages.line(tx, mailbox_id, uid)
+    if item is None or stub is None:
+        raise NotFoundError("there is no stub of an item here")
+    new = messages.append(tx, mailbox_id, stub.content_id, stub.flags, now)
+    column = _PLACES[mailboxes.get(tx, mailbox_id).name]
+    tx.run(f"UPDATE item SET {column} = ?2 WHERE id = ?1", item.id, new)  # noqa: S608 - ours
+    messages.expunge(tx, mailbox_id, [uid])
+    return new
 
 
 def everything(tx: Tx, account_id: int) -> list[Item]:
     """Return an account's items, oldest first."""
-    raise NotImplementedError
+    rows = tx.all(
+        f"""SELECT {_COLUMNS} FROM item WHERE account_id = ?1
+        ORDER BY created, id""",  # noqa: S608 - ours
+        account_id,
+    )
+    return [_item(row) for row in rows]
 
 
 def remove(tx: Tx, account_id: int, item_id: str, now: float) -> None:
-    """Remove an item everywhere in its account, and cancel its open transfers."""
-    raise NotImplementedError
+    """Remove an item everywhere in its account, and cancel its open transfers.
+
+    A message in INBOX stays when it holds the file itself: it is mail of its own.
+    """
+    item = get(tx, account_id, item_id)
+    for transfer in transfers.of_item(tx, item_id):
+        if transfer.state not in FINAL:
+            transfers.advance(tx, transfer.id, Event.CANCEL, now)
+    tx.run("UPDATE transfer SET item_id = NULL WHERE item_id = ?1", item_id)
+    inbox_uid = tx.value("SELECT inbox_uid FROM item WHERE id = ?1", item_id)
+    tx.run("DELETE FROM item WHERE id = ?1", item_id)
+    places = {"Library": item.library_uid, "Items": item.items_uid}
+    if inbox_uid is not None and not _holds_file(tx, item, inbox_uid):
+        places["INBOX"] = inbox_uid
+    for name, uid in places.items():
+        if uid is not None:
+            mailbox = mailboxes.must_find(tx, account_id, name)
+            messages.expunge(tx, mailbox.id, [uid])
+    messages.release_content(tx, item.content_id)
+
+
+def _holds_file(tx: Tx, item: Item, inbox_uid: int) -> bool:
+    inbox = mailboxes.must_find(tx, item.account_id, "INBOX")
+    found = tx.value(
+        """SELECT 1 FROM message JOIN content_blob USING (content_id)
+        WHERE mailbox_id = ?1 AND uid = ?2 AND blob_id = ?3""",
+        inbox.id,
+        inbox_uid,
+        item.blob_id,
+    )
+    return found is not None
+
+
+def _item(row: Row) -> Item:
+    facts = list(row)
+    facts[2] = bool(facts[2])
+    facts[13] = parse_address(facts[13]) if facts[13] else None
+    return Item(*facts)

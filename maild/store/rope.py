@@ -15,6 +15,7 @@ from itertools import accumulate
 
 from maild.mail.encoding import base64_size
 
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """Octets that stand in the index."""

@@ -10,6 +10,7 @@ CREATE TABLE account (
     policy TEXT NOT NULL DEFAULT 'ask' CHECK (policy IN ('ask', 'contacts', 'anyone')),
     policy_size INTEGER NOT NULL DEFAULT 0,  -- largest item taken without asking
     quota INTEGER,                           -- octets; NULL: none
+    uid_validity INTEGER NOT NULL DEFAULT 0, -- highest one given to a mailbox
     created REAL NOT NULL
 );
 
@@ -36,7 +37,9 @@ CREATE TABLE blob (
     created REAL NOT NULL,
     touched REAL NOT NULL                    -- when it last grew
 );
-CREATE UNIQUE INDEX blob_by_digest ON blob (sha256) WHERE sealed = 1;
+-- Not unique: a blob that was read while it grew keeps its row; both share one file.
+CREATE INDEX blob_by_digest ON blob (sha256) WHERE sealed = 1;
+CREATE INDEX blob_unused ON blob (touched) WHERE refs = 0;
 
 -- BLAKE3 of each 4 MiB segment that is durable; the last one may be short.
 CREATE TABLE segment (
@@ -63,6 +66,7 @@ CREATE TABLE content_blob (
     blob_id INTEGER NOT NULL REFERENCES blob,
     PRIMARY KEY (content_id, blob_id)
 ) WITHOUT ROWID;
+CREATE INDEX content_blob_by_blob ON content_blob (blob_id);
 
 CREATE TABLE mailbox (
     id INTEGER PRIMARY KEY,
@@ -129,6 +133,8 @@ CREATE TABLE item (
 );
 CREATE INDEX item_by_account ON item (account_id, created);
 CREATE INDEX item_by_number ON item (account_id, number);
+CREATE INDEX item_by_content ON item (content_id);
+CREATE INDEX item_by_blob ON item (blob_id);
 
 -- The bytes around an item's content as one destination server sees them, frozen at the
 -- first attempt so that an offset means the same on every attempt.
@@ -164,7 +170,7 @@ CREATE TABLE transfer (
     claimed_by TEXT,                         -- which delivery process, while active
     due REAL NOT NULL,
     expires REAL NOT NULL,                   -- the offer's, then the queue lifetime
-    warned INTEGER NOT NULL DEFAULT 0,       -- 1: a delayed notice was given
+    warned INTEGER NOT NULL DEFAULT 0,       -- 1: a delayed notice was given; 2: the last
     status TEXT NOT NULL DEFAULT '',         -- last enhanced code
     reply TEXT NOT NULL DEFAULT '',          -- last reply text, cleaned
     relay TEXT NOT NULL DEFAULT '',          -- last next hop, host[ip]:port
@@ -172,13 +178,20 @@ CREATE TABLE transfer (
     created REAL NOT NULL,
     changed REAL NOT NULL,
     finished REAL,
-    view_uid INTEGER                         -- its message in Transfers
+    view_uid INTEGER,                        -- its message in Transfers
+    name TEXT NOT NULL DEFAULT ''            -- of the item, or the Subject of a mail
 );
 CREATE INDEX transfer_by_due ON transfer (due)
     WHERE held = 0 AND state IN ('queued', 'accepted', 'deferred');
 CREATE INDEX transfer_by_expiry ON transfer (expires) WHERE finished IS NULL;
 CREATE INDEX transfer_by_account ON transfer (account_id, created);
 CREATE INDEX transfer_by_item ON transfer (item_id, recipient);
+CREATE INDEX transfer_by_content ON transfer (content_id);
+CREATE INDEX transfer_by_view ON transfer (account_id, view_uid);
+CREATE INDEX transfer_by_claim ON transfer (claimed_by) WHERE claimed_by IS NOT NULL;
+CREATE INDEX transfer_by_end ON transfer (finished) WHERE finished IS NOT NULL;
+CREATE INDEX transfer_to_tell ON transfer (state)
+    WHERE warned < 2 AND state IN ('failed', 'declined', 'expired', 'deferred');
 
 -- An offer made to one of our accounts.
 CREATE TABLE offer (
@@ -199,14 +212,16 @@ CREATE TABLE offer (
     reserved INTEGER NOT NULL DEFAULT 0,     -- octets kept free for it
     item_id TEXT,                            -- what arrived for it
     final_reply TEXT,                        -- the 250 that was given, to be given again
-    content_id INTEGER REFERENCES content,   -- the message that made the offer
+    content_id INTEGER REFERENCES content,   -- the message that made it, while open
     expires REAL NOT NULL,
     trace TEXT NOT NULL,
     created REAL NOT NULL,
     decided REAL,
     PRIMARY KEY (account_id, id)
 ) WITHOUT ROWID;
-CREATE INDEX offer_by_content ON offer (content_id);
+CREATE INDEX offer_by_content ON offer (content_id) WHERE content_id IS NOT NULL;
+CREATE INDEX offer_by_expiry ON offer (expires);
+CREATE INDEX offer_by_reserve ON offer (reserved) WHERE reserved > 0;
 
 -- What happened to a trace, hop by hop; `maild trace` tells it.
 CREATE TABLE trace_event (
