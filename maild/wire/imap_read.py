@@ -58,7 +58,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """The client waits for ``+`` before it sends a literal (RFC 9051 §7.6)."""
+    """The client waits for ``+`` before it sends a literal (RFC 9051 §7.6).
+
+    Or for a refusal: after `CommandReader.refuse` the command is over.
+    """
+
+    tag: str
+    verb: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +221,10 @@ class CommandReader:
             return Misread(tag, "[TOOBIG] the literal is too large")
         self._wanted = size
         self._literals += size
-        return Continue() if waits else None
+        if not waits:
+            return None
+        start = _START.match(self._parts)
+        return Continue(self._tag(), start[2].decode().upper() if start else "")
 
     def _streamed(
         self, found: re.Match[bytes], size: int, *, waits: bool

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs on what it means when a message is put into, or taken out of, a mailbox.
+
+A message that arrives in ``Accepted`` or ``Declined`` decides its offer; an item's
+message that arrives in ``Share/<address>`` sends the item; what leaves ``Transfers`` is
+cancelled; what leaves ``Items`` or ``Library`` is removed.  Place and meaning change in
+one job, so that no crash can part them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from maild.mail.address import Address, AddressError, parse_address
+from maild.mail.transfer import FINAL, Event, Lifetimes, State
+from maild.store import consent, items, mailboxes, messages, transfers
+from maild.store.index import Tx
+from maild.store.mailboxes import Mailbox
+from maild.store.messages import Line
+
+SHARE = "Share/"
+"""What is copied into a mailbox below this name is sent to the address it names."""
+DECISIONS = {"Accepted": True, "Declined": False}
+MADE_BY_US = frozenset({"Items", "Library", "Transfers"})
+"""Mailboxes that nobody but the server puts messages into."""
+FIXED = MADE_BY_US | DECISIONS.keys() | {"INBOX"}
+"""Mailboxes that neither vanish nor get another name."""
+
+
+class CannotError(Exception):
+    """What a mailbox means forbids it; the text is for the client (``NO [CANNOT]``)."""
+
+
+class NoMailboxError(Exception):
+    """There is no such mailbox; it may be created (``NO [TRYCREATE]``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Names for what one message may start; jobs have no randomness of their own."""
+
+    queue_id: str
+    secret: str
+    """32 hex digits: an offer's nonce, or a ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Where messages have arrived: (old UID, new UID) pairs in a mailbox."""
+
+    uid_validity: int
+    pairs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A COPY or MOVE; ``fresh`` holds one `Fresh` for each of ``uids``."""
+
+    account_id: int
+    source: Mailbox
+    uids: Sequence[int]
+    target: str
+    fresh: Sequence[Fresh]
+    lifetimes: Lifetimes
+    move: bool
+
+
+def share_address(name: str) -> Address | None:
+    """Return whom ``Share/<address>`` means; None when it is another mailbox.
+
+    Raises `CannotError` for what looks like one and is no address that mail can reach.
+    """
+    if not name.startswith(SHARE):
+        return None
+    try:
+        address = parse_address(name.removeprefix(SHARE))
+    except AddressError as error:
+        raise CannotError(f"not a mail address: {error}") from error
+    if address.is_literal:
+        raise CannotError("not a mail domain")
+    return address
+
+
+def carry(tx: Tx, errand: Errand, now: float) -> Carried:
+    """Copy or move messages and do what their arrival means; all of it or nothing."""
+    if errand.target in MADE_BY_US:
+        raise CannotError("only the server puts messages there")
+    recipient = share_address(errand.target)
+    if errand.move:
+        _check_move(errand, sends=recipient is not None)
+    target = mailboxes.find(tx, errand.account_id, errand.target)
+    if target is None and recipient is not None:
+        target = mailboxes.create(tx, errand.account_id, errand.target, now)
+    if target is None:
+        raise NoMailboxError
+    if recipient is not None:
+        pairs = _send(tx, errand, recipient, target, now)
+    elif errand.target in DECISIONS:
+        pairs = _decide(tx, errand, target, now)
+    elif errand.move and errand.source.name == "Transfers":
+        pairs = messages.copy(tx, errand.source.id, errand.uids, target.id, move=False)
+        expunge(tx, errand.source, errand.uids, now)
+    else:
+        pairs = messages.copy(
+            tx, errand.source.id, errand.uids, target.id, move=errand.move
+        )
+    return Carried(target.uid_validity, tuple(pairs))
+
+
+def expunge(tx: Tx, source: Mailbox, uids: Sequence[int], now: float) -> None:
+    """Remove messages for good, and what they stand for."""
+    if source.name == "Transfers":
+        for uid in uids:
+            _cancel(tx, source.account_id, uid, now)
+    elif source.name in MADE_BY_US:
+        for uid in uids:
+            item = items.by_place(tx, source.id, uid)
+            if item is not None:
+                items.remove(tx, source.account_id, item.id, now)
+    messages.expunge(tx, source.id, uids)
+
+
+def store_flags(
+    tx: Tx,
+    source: Mailbox,
+    uids: Sequence[int],
+    mode: str,
+    flags: Iterable[str],
+    now: float,
+    *,
+    unchanged_since: int | None = None,
+) -> tuple[list[Line], list[int]]:
+    r"""Change flags; return the changed lines and the UIDs left alone.
+
+    Left alone is what changed after ``unchanged_since`` (RFC 7162 §3.1.3).  In
+    Transfers \Flagged holds a transfer and lets it go again.
+    """
+    left: set[int] = set()
+    if unchanged_since is not None:
+        newer, _, _ = messages.lines(tx, source.id, since=unchanged_since)
+        if unchanged_since == 0:
+            newer = messages.lines(tx, source.id)[0]
+        left = {line.uid for line in newer}.intersection(uids)
+    wanted = [uid for uid in uids if uid not in left]
+    changed = messages.store_flags(tx, source.id, wanted, mode, flags)
+    if source.name == "Transfers":
+        for line in changed:
+            _hold(tx, source.account_id, line, now)
+    return changed, sorted(left)
+
+
+def _check_move(errand: Errand, *, sends: bool) -> None:
+    if errand.source.name == "Library":
+        raise CannotError("a Library keeps its items; copy them")
+    if errand.source.name == "Items" and not sends:
+        raise CannotError("an item is copied into Share/<address>, or deleted")
+    if errand.source.name == "Transfers" and errand.target != "Trash":
+        raise CannotError("a transfer is only moved to Trash, which cancels it")
+
+
+def _send(
+    tx: Tx, errand: Errand, recipient: Address, target: Mailbox, now: float
+) -> list[tuple[int, int]]:
+    """Share items, and leave a small message in ``Share/<address>`` for each."""
+    pairs: list[tuple[int, int]] = []
+    stubs = mailboxes.find(tx, errand.account_id, "Items")
+    for uid, fresh in zip(errand.uids, errand.fresh, strict=True):
+        item = items.by_place(tx, errand.source.id, uid)
+        if item is None:
+            raise CannotError("only what lies in Items or Library can be sent this way")
+        transfers.share(
+            tx,
+            errand.account_id,
+            item.id,
+            recipient,
+            transfers.FreshShare(queue_id=fresh.queue_id, nonce=fresh.secret),
+            errand.lifetimes,
+            now,
+        )
+        place, old = errand.source.id, uid
+        if stubs is not None and item.items_uid is not None:
+            place, old = stubs.id, item.items_uid
+        new = messages.copy(tx, place, [old], target.id, move=False)
+        pairs += [(uid, there) for _, there in new]
+        if errand.move:
+            _put_back(tx, item, place, old)
+    return pairs
+
+
+def _put_back(tx: Tx, item: items.Item, stubs: int, uid: int) -> None:
+    """Give a stub that was moved away a new UID in Items: sending takes nothing."""
+    for _, new in messages.copy(tx, stubs, [uid], stubs, move=True):
+        tx.run("UPDATE item SET items_uid = ?2 WHERE id = ?1", item.id, new)
+
+
+def _decide(
+    tx: Tx, errand: Errand, target: Mailbox, now: float
+) -> list[tuple[int, int]]:
+    """File messages in Accepted or Declined and decide the offers among them."""
+    contents = [
+        tx.value(
+            "SELECT content_id FROM message WHERE mailbox_id = ?1 AND uid = ?2",
+            errand.source.id,
+            uid,
+        )
+        for uid in errand.uids
+    ]
+    pairs = messages.copy(
+        tx, errand.source.id, errand.uids, target.id, move=errand.move
+    )
+    for content_id, fresh in zip(contents, errand.fresh, strict=True):
+        if content_id is not None:
+            consent.decide(
+                tx,
+                errand.account_id,
+                content_id,
+                consent.Randomness(ticket=fresh.secret, queue_id=fresh.queue_id),
+                now,
+                accepted=DECISIONS[errand.target],
+            )
+    return pairs
+
+
+def _cancel(tx: Tx, account_id: int, uid: int, now: float) -> None:
+    """Cancel the transfer that a message in Transfers shows, unless it is over."""
+    found = _shown(tx, account_id, uid)
+    if found is not None and found[1] not in FINAL:
+        transfers.advance(tx, found[0], Event.CANCEL, now)
+
+
+def _hold(tx: Tx, account_id: int, line: Line, now: float) -> None:
+    found = _shown(tx, account_id, line.uid)
+    flagged = "\\Flagged" in line.flags
+    if found is not None and found[1] not in FINAL and found[2] != flagged:
+        transfers.hold(tx, found[0], now, held=flagged)
+
+
+def _shown(tx: Tx, account_id: int, uid: int) -> tuple[str, State, bool] | None:
+    """Return id, state and hold of the transfer at ``uid`` of Transfers, if any."""
+    row = tx.one(
+        "SELECT id, state, held FROM transfer WHERE account_id = ?1 AND view_uid = ?2",
+        account_id,
+        uid,
+    )
+    return None if row is None else (row[0], State(row[1]), bool(row[2]))
