@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The octets that literals are made of, in pieces, read off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from maild.imapd.decoding import Decoder
+from maild.imapd.rope_reader import PIECE, RopeReader
+from maild.imapd.sections import Range
+from maild.store.house import Store
+from maild.store.rope import Constant, Rope
+
+NUL_STAND_IN = b"\x80"
+"""What a NUL becomes where none may be (RFC 9051 §4.3.1); Dovecot does the same."""
+
+
+def constant_octets(rope: Rope, wanted: Range) -> bytes | None:
+    """Return a range that stands in the index alone; None when a blob is in it."""
+    found: list[bytes] = []
+    for span in rope.spans(wanted.start, wanted.size):
+        if not isinstance(span.piece, Constant):
+            return None
+        found.append(span.piece.octets[span.start : span.start + span.length])
+    return b"".join(found)
+
+
+async def octets(store: Store, rope: Rope, wanted: Range) -> AsyncIterator[bytes]:
+    """Yield a range of the rendering in pieces."""
+    known = constant_octets(rope, wanted) if wanted.size <= PIECE else None
+    if known is not None:
+        yield known
+        return
+    with RopeReader(store.blobs, rope) as reader:
+        pieces = reader.pieces(wanted.start, wanted.end)
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield piece
+
+
+async def without_nul(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Replace each NUL, which only a literal8 may hold."""
+    async for piece in pieces:
+        yield piece.replace(b"\0", NUL_STAND_IN) if b"\0" in piece else piece
+
+
+async def decoded(pieces: AsyncIterator[bytes], bare: Decoder) -> AsyncIterator[bytes]:
+    """Remove a transfer encoding."""
+    async for piece in pieces:
+        yield bare.feed(piece)
+    yield bare.finish()
+
+
+async def cut(pieces: AsyncIterator[bytes], wanted: Range) -> AsyncIterator[bytes]:
+    """Yield the octets ``wanted`` of what ``pieces`` are, end to end."""
+    at = 0
+    async for piece in pieces:
+        low, high = max(wanted.start - at, 0), min(wanted.end - at, len(piece))
+        if low < high:
+            yield piece[low:high]
+        at += len(piece)
+        if at >= wanted.end:
+            return
+
+
+async def count(pieces: AsyncIterator[bytes]) -> int:
+    """Return how many octets ``pieces`` are."""
+    return sum([len(piece) async for piece in pieces])
+
+
+async def joined(pieces: AsyncIterator[bytes]) -> bytes:
+    """Return ``pieces`` as one; for header blocks, whose size is bounded."""
+    return b"".join([piece async for piece in pieces])
