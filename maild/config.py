@@ -25,6 +25,8 @@ from maild.web.settings import HttpSettings
 S = TypeVar("S")
 
 DEFAULT_FILE: Final = Path("/etc/maild/maild.toml")
+STATIONS: Final = ("smtpd", "imapd", "queue", "delivery", "web")
+"""What one process can be made of: ``maild serve --only STATION,..``."""
 
 
 class ConfigError(Exception):

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: configuration -> store -> identity -> stations, until stopped.
+
+Stations meet only in the store, so each may be a process of its own (`--only`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import signal
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from maild import log_lines
+from maild.config import STATIONS, ConfigError, Configuration
+from maild.delivery.settings import PeerSettings
+from maild.delivery.station import DeliveryStation
+from maild.identity import Identity
+from maild.imapd.server import ImapStation
+from maild.login import Gate
+from maild.mail.address import parse_address
+from maild.mail.transfer import Lifetimes
+from maild.options import host_port
+from maild.queue.station import QueueStation
+from maild.smtpd.server import SmtpStation
+from maild.store.house import Store
+from maild.supervisor import Supervisor
+from maild.web.station import WebStation
+
+_log = logging.getLogger("maild")
+
+PATIENCE: Final = 20.0
+"""Seconds the stations get to say good-bye; systemd's TimeoutStopSec is longer."""
+
+Run = Callable[[Callable[[], None]], Awaitable[None]]
+"""A station at work: calls its argument once it is ready."""
+
+
+def identity_of(config: Configuration) -> Identity:
+    """Read the certificate and return who this server is; raise `ConfigError`."""
+    server = config.server
+    certificate, key = Path(server.certificate), Path(server.key or server.certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # RFC 9325 §3.1.1, §4.2: TLS 1.2 or later, forward secrecy and AEAD only.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    for name, path in (("certificate", certificate), ("key", key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            complaint = f"{name}: {path}: {error.strerror}"
+            raise ConfigError(config.file, complaint, table="server") from error
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+        own = _first_certificate(certificate.read_text(encoding="ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        complaint = f"certificate, key: not a usable pair in PEM: {error}"
+        raise ConfigError(config.file, complaint, table="server") from error
+    return Identity(
+        hostname=parse_address(f"x@{server.hostname}").domain,
+        domains=frozenset(parse_address(f"x@{d}").domain for d in server.domains),
+        tls=context,
+        certificate=own,
+    )
+
+
+def _no_password() -> str:
+    """Refuse an encrypted key instead of asking on a terminal that is not there."""
+    raise ValueError("the key is encrypted")
+
+
+def _first_certificate(pem: str) -> bytes:
+    end = "-----END CERTIFICATE-----"
+    begin = pem.index("-----BEGIN CERTIFICATE-----")
+    return ssl.PEM_cert_to_DER_cert(pem[begin : pem.index(end, begin) + len(end)])
+
+
+def peers_of(config: Configuration, identity: Identity) -> Mapping[str, PeerSettings]:
+    """Return the configured peers, and this server as the peer for its own domains.
+
+    Mail between two of our own accounts takes the road of all mail: out through
+    delivery, in through our own smtp listener, checked by our own certificate.
+    """
+    host, port = host_port(config.smtp.listen[0]) if config.smtp.listen else ("", 0)
+    if not host:
+        return config.peers
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    own = PeerSettings(address, hashlib.sha256(identity.certificate).hexdigest())
+    return {**dict.fromkeys(identity.domains, own), **config.peers}
+
+
+def compose(config: Configuration, store: Store, identity: Identity) -> dict[str, Run]:
+    """Return every station, by name."""
+    gate = Gate(store, identity)
+    lifetimes = Lifetimes(config.queue.offer_lifetime, config.queue.lifetime)
+    peers = peers_of(config, identity)
+    return {
+        "smtpd": SmtpStation(
+            config.smtp, config.submission, lifetimes, identity, store, gate
+        ).run,
+        "imapd": ImapStation(config.imap, lifetimes, identity, store, gate).run,
+        "queue": QueueStation(config.queue, identity, store).run,
+        "delivery": DeliveryStation(config.delivery, peers, identity, store).run,
+        "web": WebStation(config.http, store).run,
+    }
+
+
+@dataclass(slots=True)
+class _Readiness:
+    """Tells the supervisor once, when the last station has started."""
+
+    missing: int
+    supervisor: Supervisor
+
+    def one_more(self) -> None:
+        self.missing -= 1
+        if self.missing == 0:
+            self.supervisor.tell("READY=1")
+            _log.info("ready")
+
+
+async def run(
+    config: Configuration, only: Collection[str], supervisor: Supervisor
+) -> None:
+    """Run the stations named in ``only`` (none: all) until SIGTERM or SIGINT."""
+    identity = identity_of(config)
+    store = Store(Path(config.server.store))
+    await asyncio.to_thread(store.open)
+    try:
+        stations = compose(config, store, identity)
+        chosen = [stations[n] for n in STATIONS if n in only or not only]
+        await _run_until_told(chosen, supervisor)
+    finally:
+        await asyncio.to_thread(store.close)
+    _log.info("stopped")
+
+
+async def _run_until_told(stations: list[Run], supervisor: Supervisor) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    ready = _Readiness(len(stations), supervisor)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_work(s, ready.one_more)) for s in stations]
+        alive = group.create_task(supervisor.stay_alive())
+        await stop.wait()
+        supervisor.tell("STOPPING=1")
+        _log.info("stopping")
+        for task in tasks:
+            task.cancel()
+        _, late = await asyncio.wait(tasks, timeout=PATIENCE)
+        if late:  # nothing acknowledged is lost by this: the store outlives a kill
+            _log.error("some stations did not stop in time")
+            os._exit(os.EX_TEMPFAIL)
+        alive.cancel()
+
+
+async def _work(station: Run, started: Callable[[], None]) -> None:
+    await station(started)
+    raise RuntimeError("a station ended by itself")
+
+
+def serve(config: Configuration, only: Collection[str]) -> None:
+    """Run the daemon; returns after a clean stop, raises what ended it otherwise."""
+    log_lines.write_to_stderr()
+    asyncio.run(run(config, only, Supervisor.from_environment()))

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's command, ``maild VERB``: the table of verbs, and exit statuses.
+
+A verb is a function whose docstring is its help.  Results go to stdout, complaints to
+stderr; the status is that of sysexits(3).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated, Final
+
+import typer
+
+from maild import demo, playground
+from maild.config import STATIONS, ConfigError
+from maild.operator import account, queue, storage, story
+from maild.operator.console import ConfigOption, OperatorError, configuration
+from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+
+verbs: Final = typer.Typer(
+    name="maild",
+    help="Files of any size as mail: the server and its operator's verbs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"maild {metadata.version('maild')}")
+        raise typer.Exit
+
+
+@verbs.callback()
+def _everywhere(
+    context: typer.Context,
+    config: ConfigOption = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Say which one."
+        ),
+    ] = False,
+) -> None:
+    context.obj = config
+
+
+@verbs.command()
+def serve(
+    context: typer.Context,
+    only: Annotated[
+        str,
+        typer.Option(
+            metavar="STATION,..",
+            help=f"Run only these stations: {', '.join(STATIONS)}.",
+        ),
+    ] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Run the server in the foreground; SIGTERM ends it cleanly."""
+    chosen = [name.strip() for name in only.split(",") if name.strip()]
+    for name in chosen:
+        if name not in STATIONS:
+            known = ", ".join(STATIONS)
+            raise OperatorError(f"--only {name}: the stations are {known}", os.EX_USAGE)
+    from maild import app  # the stations take a while to load; other verbs do not
+
+    app.serve(configuration(context, config), chosen)
+
+
+@verbs.command("check-config")
+def check_config(context: typer.Context, config: ConfigOption = None) -> None:
+    """Read the configuration with its certificate, and say whether it can be used."""
+    found = configuration(context, config)
+    from maild import app
+
+    app.identity_of(found)
+    print(f"{found.file}: ok")
+
+
+verbs.add_typer(account.app, name="account")
+verbs.add_typer(queue.app, name="queue")
+verbs.command()(story.trace)
+verbs.command()(story.explain)
+verbs.command()(storage.fsck)
+verbs.command()(storage.gc)
+verbs.command()(playground.playground)
+verbs.command()(demo.demo)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit status."""
+    command = typer.main.get_command(verbs)
+    try:
+        command.main(arguments, prog_name="maild")
+    except SystemExit as ended:
+        usage = 2  # what the library says for a command line it does not understand
+        return os.EX_USAGE if ended.code == usage else int(ended.code or os.EX_OK)
+    except Exception as error:
+        first = _first(error)
+        if isinstance(first, OperatorError | ConfigError | StoreError | OSError):
+            print(f"maild: {_sentence(first)}", file=sys.stderr)
+            return _status(first)
+        raise
+    return os.EX_OK
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return what went wrong first, when several stations ended together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return str(error)
+
+
+def _status(error: BaseException) -> int:
+    match error:
+        case OperatorError():
+            return error.status
+        case ConfigError():
+            return os.EX_CONFIG
+        case StoreBrokenError():
+            return os.EX_IOERR
+        case StoreFullError() | StoreError():
+            return os.EX_TEMPFAIL
+        case PermissionError():
+            return os.EX_NOPERM
+        case _:
+            return os.EX_OSERR

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``maild demo``: the whole story told on the screen, with real programs and files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from maild import children
+from maild.mail.transfer import FINAL, State
+from maild.operator.console import OperatorError, Records
+from maild.playground import HOST, SERVERS, Playground, make
+from maild.store import transfers
+from maild.store.house import Store
+
+T = TypeVar("T")
+
+SIZE: Final = 256 * 2**20
+"""Octets of the file that is made when none is given."""
+PIECE: Final = 4 * 2**20
+"""Octets moved per step."""
+PATIENCE: Final = 60.0
+"""Seconds to wait for something that a healthy server does at once."""
+LOOK: Final = 0.1
+"""Seconds between two looks."""
+
+
+def demo(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE..]", exists=True, dir_okay=False, readable=True),
+    ] = None,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Keep all running until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Two servers, two people, real files: upload, offer, accept, push, download.
+
+    Without FILE a random one of 256 MiB.  The exit status is 0 when every file arrived
+    with the digest it left with.
+    """
+    screen = Screen()
+    with _scratch() as folder:
+        chosen = files or [_random_file(folder, screen)]
+        made = make(folder / "playground")
+        configs = [made.folder / f"{name}.toml" for name in SERVERS]
+        try:
+            with children.running(configs, screen.log_line):
+                screen.say("Two servers run: a.example and b.example.")
+                story = Story(made, screen)
+                same = [story.tell(file.absolute()) for file in chosen]
+                if stay:
+                    _stay(made, screen)
+        except children.ChildError as error:
+            raise OperatorError(str(error), os.EX_SOFTWARE) from error
+    if not all(same):
+        raise OperatorError("a digest differs", os.EX_DATAERR)
+
+
+class Screen:
+    """Where the story is told: sentences, and delivery lines as they happen."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._began = time.monotonic()
+
+    @property
+    def console(self) -> Console:
+        """For progress bars."""
+        return self._console
+
+    def say(self, sentence: str, style: str = "bold") -> None:
+        """Tell what happens, with the seconds since the beginning."""
+        seconds = time.monotonic() - self._began
+        self._console.print(Text(f"\n{seconds:5.1f} s  {sentence}", style=style))
+
+    def log_line(self, line: str) -> None:
+        """Show a server's line when it is about a delivery; called from threads.
+
+        Written past the progress bar of another program: its line is cleared, and it
+        draws itself again below.
+        """
+        if "status=" not in line:
+            return
+        clear, dim, end = (
+            ("\r\x1b[2K", "\x1b[2m", "\x1b[0m") if self._is_tty else ("",) * 3
+        )
+        sys.stdout.write(f"{clear}{dim}{line}{end}\n")
+        sys.stdout.flush()
+
+    @property
+    def _is_tty(self) -> bool:
+        return self._console.is_terminal
+
+
+class Story:
+    """Alice sends a file to Bob; each step is the command a person would type."""
+
+    def __init__(self, made: Playground, screen: Screen) -> None:
+        self._made = made
+        self._screen = screen
+        self._alice = made.profile("alice")
+        self._bob = made.profile("bob")
+        self._bob_address = f"bob@{SERVERS['b']}"
+
+    def tell(self, file: Path) -> bool:
+        """Tell it for one file; whether it arrived as it left."""
+        size = file.stat().st_size
+        self._screen.say(f"{file.name}, {decimal(size)}, goes from alice to bob.")
+        for who in ("alice", "bob"):
+            self._quietly(self._made.profile(who), "ls", "--json")
+            self._screen.say(f"{who} can log in (SCRAM inside TLS).")
+        self._screen.say("Alice uploads it to her own server, once.")
+        self._loudly(self._alice, "upload", file)
+        self._screen.say("Alice sends it: a command of a few kilobytes, and an offer.")
+        self._loudly(self._alice, "send", file, self._bob_address)
+        offer = self._eventually(lambda: self._offer(file.name, size), "bob's offer")
+        self._screen.say("Bob sees the offer; not one octet of the file has moved.")
+        self._loudly(self._bob, "offers")
+        self._screen.say("Bob accepts; server a pushes the file to server b.")
+        self._loudly(self._bob, "accept", offer["id"])
+        self._watch_push(offer["id"], size)
+        item = self._eventually(lambda: self._item(file.name, size), "bob's item")
+        self._screen.say("Bob downloads it from his own server.")
+        target = self._made.folder / f"received-{item['id']}"
+        self._loudly(self._bob, "get", item["id"], "-o", target)
+        return self._compare(file, target)
+
+    def _compare(self, file: Path, target: Path) -> bool:
+        left, arrived = _sha256(file), _sha256(target)
+        target.unlink()
+        self._screen.say(f"SHA-256 at alice  {left}", "")
+        self._screen.say(f"SHA-256 at bob    {arrived}", "")
+        if left != arrived:
+            self._screen.say("They differ.", "bold red")
+            return False
+        self._screen.say("Equal: bob has what alice sent.", "bold green")
+        return True
+
+    def _watch_push(self, offer_id: str, size: int) -> None:
+        """Show what server b has acknowledged, as server a's store knows it."""
+        bar = Progress(
+            TextColumn("a.example -> b.example"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=self._screen.console,
+        )
+        store = Store(self._made.folder / "a" / "store")
+        store.open()
+        try:
+            with bar:
+                task = bar.add_task("push", total=size)
+                self._follow(
+                    Records(store), offer_id, lambda n: bar.update(task, completed=n)
+                )
+        finally:
+            store.close()
+
+    def _follow(
+        self, records: Records, transfer_id: str, moved: Callable[[int], None]
+    ) -> None:
+        still = 0
+        octets = 0
+        while still * LOOK < PATIENCE:
+            transfer = records.read(transfers.get, transfer_id)
+            if transfer.state in FINAL:
+                moved(transfer.size)
+                if transfer.state is not State.SENT:
+                    raise children.ChildError(f"{transfer.state}: {transfer.reply}")
+                return
+            still = 0 if transfer.octets > octets else still + 1
+            octets = transfer.octets
+            moved(octets)
+            time.sleep(LOOK)
+        raise children.ChildError("the push does not move")
+
+    def _offer(self, name: str, size: int) -> dict[str, Any] | None:
+        return _newest(self._quietly(self._bob, "offers", "--json"), name, size, "open")
+
+    def _item(self, name: str, size: int) -> dict[str, Any] | None:
+        return _newest(self._quietly(self._bob, "ls", "--json"), name, size)
+
+    def _quietly(self, profile: Path, *words: str) -> Any:
+        return json.loads(children.terminal_output(profile, *words))
+
+    def _loudly(self, profile: Path, *words: str | Path) -> None:
+        shown = " ".join(str(w) for w in words)
+        prompt = f"$ mshare --profile {profile.name} {shown}"
+        self._screen.console.print(Text(prompt, style="cyan"), soft_wrap=True)
+        children.terminal(profile, *words)
+
+    def _eventually(self, look: Callable[[], T | None], what: str) -> T:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            found = look()
+            if found is not None:
+                return found
+            time.sleep(LOOK)
+        raise children.ChildError(f"{what} did not come")
+
+
+def _newest(
+    found: list[dict[str, Any]], name: str, size: int, state: str | None = None
+) -> dict[str, Any] | None:
+    fitting = [
+        f
+        for f in found
+        if f["name"] == name and f["size"] == size and state in (None, f["state"])
+    ]
+    return fitting[-1] if fitting else None
+
+
+def _stay(made: Playground, screen: Screen) -> None:
+    bob, ports = made.facts()["accounts"]["bob"], made.ports["b"]
+    screen.say("All keeps running until Ctrl-C.  Connect as bob:")
+    print(f"""
+  mutt         mutt -F {made.profile("bob") / "muttrc"}
+
+  Thunderbird  Settings, Certificates, Authorities, Import: {made.ca}
+               user     {bob["address"]}
+               password {bob["password"]}
+               IMAP     {HOST} port {ports["imap"]}, SSL/TLS, normal password
+               SMTP     {HOST} port {ports["submission"]}, SSL/TLS, normal password
+
+  mshare       mshare --profile {made.profile("bob")} inbox
+  Metrics      http://{HOST}:{ports["http"]}/metrics
+  Everything   {made.folder / "playground.json"}
+""")
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        print()
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give a directory that is gone afterwards, also after SIGTERM."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    folder = Path(tempfile.mkdtemp(prefix="maild-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _random_file(folder: Path, screen: Screen) -> Path:
+    free = shutil.disk_usage(folder).free
+    if free < 5 * SIZE:
+        raise OperatorError(
+            f"{folder.parent} has {decimal(free)} free, the story needs "
+            f"{decimal(5 * SIZE)}; set TMPDIR to another place",
+            os.EX_CANTCREAT,
+        )
+    file = folder / "film.mov"
+    with file.open("wb") as output:
+        for _ in range(SIZE // PIECE):
+            output.write(os.urandom(PIECE))
+    screen.say(f"A random file has been made: {decimal(SIZE)}.", "")
+    return file
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``maild queue ...``: transfers, looked at and moved by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from maild.mail.transfer import FINAL, Event, IllegalTransitionError, State
+from maild.operator.console import (
+    ConfigOption,
+    JsonOption,
+    OperatorError,
+    Records,
+    configuration,
+    keep_config,
+    moment,
+    opened,
+    show,
+    show_one,
+)
+from maild.store import transfers
+from maild.store.errors import NotFoundError
+from maild.store.transfers import Transfer
+
+app = typer.Typer(
+    help="The queue: one transfer for each item and recipient.",
+    callback=keep_config,
+    no_args_is_help=True,
+)
+
+IdsArgument = Annotated[list[str], typer.Argument(metavar="ID..")]
+COLUMNS = ("id", "state", "sender", "recipient", "octets", "size", "due", "reply")
+
+
+@app.command()
+def ls(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Finished ones too.")] = False,
+    state: Annotated[
+        State | None, typer.Option(help="Only those in this state.")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List transfers, oldest first."""
+    final = every or state in FINAL
+    with opened(configuration(context, config).server) as records:
+        found = records.read(transfers.everything, final=final)
+    chosen = [facts(t) for t in found if state in (None, t.state)]
+    if not chosen and not as_json:
+        print("the queue is empty")
+        return
+    show(chosen, COLUMNS, as_json=as_json)
+
+
+@app.command("show")
+def show_transfer(
+    context: typer.Context,
+    transfer_id: Annotated[str, typer.Argument(metavar="ID")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show everything that is known about a transfer."""
+    with opened(configuration(context, config).server) as records:
+        transfer = _get(records, transfer_id)
+    show_one(facts(transfer), as_json=as_json)
+
+
+@app.command()
+def hold(context: typer.Context, ids: IdsArgument, config: ConfigOption = None) -> None:
+    """Keep transfers from being attempted."""
+
+    def one(records: Records, transfer: Transfer) -> str:
+        now = records.store.clock()
+        records.write(transfers.hold, transfer.id, now, held=True)
+        return "is held"
+
+    _each(context, config, ids, one)
+
+
+@app.command()
+def release(
+    context: typer.Context, ids: IdsArgument, config: ConfigOption = None
+) -> None:
+    """Let held transfers go again."""
+
+    def one(records: Records, transfer: Transfer) -> str:
+        now = records.store.clock()
+        records.write(transfers.hold, transfer.id, now, held=False)
+        return "is released"
+
+    _each(context, config, ids, one)
+
+
+@app.command()
+def retry(
+    context: typer.Context, ids: IdsArgument, config: ConfigOption = None
+) -> None:
+    """Attempt transfers now instead of when they are due."""
+
+    def one(records: Records, transfer: Transfer) -> str:
+        if not records.write(transfers.hasten, transfer.id, records.store.clock()):
+            raise OperatorError(
+                f"{transfer.id} is {transfer.state}: there is no due time"
+            )
+        return "is due now"
+
+    _each(context, config, ids, one)
+
+
+@app.command()
+def rm(context: typer.Context, ids: IdsArgument, config: ConfigOption = None) -> None:
+    """Cancel transfers; what has been sent cannot be taken back."""
+
+    def one(records: Records, transfer: Transfer) -> str:
+        now = records.store.clock()
+        records.write(transfers.advance, transfer.id, Event.CANCEL, now)
+        return "is cancelled"
+
+    _each(context, config, ids, one)
+
+
+def facts(transfer: Transfer) -> dict[str, Any]:
+    """Return what an operator may see: no nonce, no ticket."""
+    return {
+        "id": transfer.id,
+        "kind": transfer.kind.value,
+        "state": "held" if transfer.held else transfer.state.value,
+        "sender": str(transfer.sender or "<>"),
+        "recipient": str(transfer.recipient),
+        "octets": transfer.octets,
+        "size": transfer.size,
+        "attempts": transfer.attempts,
+        "due": moment(transfer.due),
+        "expires": moment(transfer.expires),
+        "created": moment(transfer.created),
+        "changed": moment(transfer.changed),
+        "finished": moment(transfer.finished),
+        "status": transfer.status,
+        "reply": transfer.reply,
+        "relay": transfer.relay,
+        "item": transfer.item_id,
+        "trace": transfer.trace,
+    }
+
+
+def _get(records: Records, transfer_id: str) -> Transfer:
+    try:
+        return records.read(transfers.get, transfer_id)
+    except NotFoundError as error:
+        raise OperatorError(
+            f"{transfer_id}: no such transfer", os.EX_NOINPUT
+        ) from error
+
+
+def _each(
+    context: typer.Context,
+    config: ConfigOption,
+    ids: list[str],
+    one: Callable[[Records, Transfer], str],
+) -> None:
+    """Do ``one`` to each transfer; look all of them up before touching the first."""
+    with opened(configuration(context, config).server) as records:
+        for transfer in [_get(records, each) for each in ids]:
+            if transfer.state in FINAL:
+                raise OperatorError(f"{transfer.id} is {transfer.state} already")
+            try:
+                done = one(records, transfer)
+            except IllegalTransitionError as error:
+                raise OperatorError(f"{transfer.id}: {error}") from error
+            print(f"{transfer.id} {done}")

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``maild playground DIR``: two servers on loopback, ready to be started and used.
+
+Writes files and accounts, starts nothing.  The profiles are the terminal's format
+(see terminal_client/profile.py), written as text: this package never imports it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import random
+import secrets
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from maild.certificates import Authority
+from maild.login import make_keys
+from maild.mail.address import parse_address
+from maild.operator.console import OperatorError, Records
+from maild.store import accounts
+from maild.store.house import Store
+
+HOST: Final = "127.0.0.1"
+SERVERS: Final = {"a": "a.example", "b": "b.example"}
+"""Names of the servers and their domains."""
+PEOPLE: Final = {"alice": "a", "bob": "b", "carol": "b"}
+"""Accounts and the servers they live on."""
+LISTENERS: Final = ("smtp", "submission", "imap", "http")
+FREE_PORTS: Final = range(20000, 32000)
+"""Where free ports are looked for: below what Linux gives to outgoing connections."""
+
+Ports = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Playground:
+    """What has been written, as playground.json says it."""
+
+    folder: Path
+    ports: dict[str, Ports]
+    passwords: dict[str, str]
+
+    @property
+    def ca(self) -> Path:
+        """The authority that every program here trusts."""
+        return self.folder / "ca.pem"
+
+    def profile(self, name: str) -> Path:
+        """Return a person's terminal profile, for ``mshare --profile``."""
+        return self.folder / "profiles" / name
+
+    def facts(self) -> dict[str, Any]:
+        """Return what playground.json holds."""
+        return {
+            "ca": str(self.ca),
+            "servers": self.ports,
+            "accounts": {
+                name: {
+                    "address": f"{name}@{SERVERS[server]}",
+                    "password": self.passwords[name],
+                    "server": server,
+                    "profile": str(self.profile(name)),
+                }
+                for name, server in PEOPLE.items()
+            },
+        }
+
+
+def playground(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty.")],
+    base_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1024, max=65528, help="First of 8 ports (default: free ones)."
+        ),
+    ] = None,
+) -> None:
+    """Write a complete set-up on loopback: two servers, a CA, accounts, profiles."""
+    made = make(folder, base_port)
+    print(f"{made.folder} holds two servers and {len(PEOPLE)} accounts:")
+    for name, facts in made.facts()["accounts"].items():
+        print(f"  {name:6} {facts['address']:16} password {facts['password']}")
+    print("Start the servers, each in a terminal of its own:")
+    for name in SERVERS:
+        print(f"  maild serve --config {made.folder / f'{name}.toml'}")
+    print("Then send a file:")
+    print(f"  mshare --profile {made.profile('alice')} send FILE bob@b.example")
+    print(f"  mshare --profile {made.profile('bob')} offers")
+    print(f"All of it again, for programs: {made.folder / 'playground.json'}")
+
+
+def make(folder: Path, base_port: int | None = None) -> Playground:
+    """Write everything below ``folder``; raise `OperatorError` when it is not empty."""
+    folder = folder.absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        taken = any(folder.iterdir())
+    except OSError as error:
+        raise OperatorError(f"{folder}: {error.strerror}", os.EX_CANTCREAT) from error
+    if taken:
+        raise OperatorError(f"{folder}: is not empty", os.EX_CANTCREAT)
+    made = Playground(
+        folder, _ports(base_port), {name: secrets.token_urlsafe(12) for name in PEOPLE}
+    )
+    authority = Authority("maild playground", datetime.datetime.now(datetime.UTC))
+    made.ca.write_bytes(authority.certificate)
+    for server in SERVERS:
+        _write_server(made, server, authority)
+        _add_accounts(made, server)
+    for name in PEOPLE:
+        _write_profile(made, name)
+    facts = json.dumps(made.facts(), indent=1) + "\n"
+    _write_private(folder / "playground.json", facts.encode())
+    return made
+
+
+def _ports(base_port: int | None) -> dict[str, Ports]:
+    wanted = len(SERVERS) * len(LISTENERS)
+    numbers = (
+        _free_ports(wanted)
+        if base_port is None
+        else list(range(base_port, base_port + wanted))
+    )
+    each = iter(numbers)
+    return {
+        server: {listener: next(each) for listener in LISTENERS} for server in SERVERS
+    }
+
+
+def _free_ports(wanted: int) -> list[int]:
+    """Return ports nobody listens at; all are held until all are found."""
+    numbers: list[int] = []
+    with ExitStack() as held:
+        for port in random.sample(FREE_PORTS, len(FREE_PORTS)):
+            probe = held.enter_context(socket.socket())
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            numbers.append(port)
+            if len(numbers) == wanted:
+                return numbers
+    raise OperatorError("there are not enough free ports", os.EX_UNAVAILABLE)
+
+
+def _write_server(made: Playground, server: str, authority: Authority) -> None:
+    domain, ports = SERVERS[server], made.ports[server]
+    home = made.folder / server
+    home.mkdir(mode=0o700)
+    pair = authority.issue([domain, "localhost", HOST])
+    (home / "certificate.pem").write_bytes(pair.certificate)
+    _write_private(home / "key.pem", pair.key)
+    peers = "".join(
+        f'\n[peer."{SERVERS[other]}"]\naddress = "{HOST}:{made.ports[other]["smtp"]}"\n'
+        for other in SERVERS
+        if other != server
+    )
+    text = f"""\
+# One of two servers on loopback; see conf/maild.toml for every key.
+[server]
+hostname = "{domain}"
+domains = ["{domain}"]
+store = "{server}/store"
+certificate = "{server}/certificate.pem"
+key = "{server}/key.pem"
+
+[smtp]
+listen = ["{HOST}:{ports["smtp"]}"]
+
+[submission]
+listen = ["{HOST}:{ports["submission"]}"]
+listen_starttls = []
+
+[imap]
+listen = ["{HOST}:{ports["imap"]}"]
+
+[delivery]
+ca_file = "ca.pem"
+
+[http]
+listen = ["{HOST}:{ports["http"]}"]
+{peers}"""
+    (made.folder / f"{server}.toml").write_text(text)
+
+
+def _add_accounts(made: Playground, server: str) -> None:
+    store = Store(made.folder / server / "store")
+    store.open()
+    try:
+        records = Records(store)
+        for name, lives_on in PEOPLE.items():
+            if lives_on == server:
+                keys = make_keys(made.passwords[name], secrets.token_bytes(16))
+                address = parse_address(f"{name}@{SERVERS[server]}")
+                records.write(accounts.create, address, keys, store.clock())
+    finally:
+        store.close()
+
+
+def _write_profile(made: Playground, name: str) -> None:
+    server = PEOPLE[name]
+    ports, profile = made.ports[server], made.profile(name)
+    profile.mkdir(mode=0o700, parents=True)
+    text = (
+        f'address = "{name}@{SERVERS[server]}"\n'
+        f'submission = "{HOST}:{ports["submission"]}"\n'
+        f'imap = "{HOST}:{ports["imap"]}"\n'
+        'ca = "../../ca.pem"\n'
+    )
+    _write_private(profile / "profile.toml", text.encode())
+    _write_private(profile / "secret", made.passwords[name].encode() + b"\n")
+    _write_private(profile / "muttrc", _muttrc(made, name).encode())
+
+
+def _muttrc(made: Playground, name: str) -> str:
+    """Return what ``mutt -F`` needs to be this person."""
+    server = PEOPLE[name]
+    ports, password = made.ports[server], made.passwords[name]
+    return f"""\
+set ssl_ca_certificates_file = "{made.ca}"
+set ssl_force_tls = yes
+set imap_user = "{name}@{SERVERS[server]}"
+set imap_pass = "{password}"
+set folder = "imaps://{HOST}:{ports["imap"]}/"
+set spoolfile = "+INBOX"
+set record = "+Sent"
+set postponed = "+Drafts"
+set trash = "+Trash"
+set imap_list_subscribed = yes
+set imap_idle = yes
+set smtp_url = "smtps://{name}%40{SERVERS[server]}@{HOST}:{ports["submission"]}/"
+set smtp_pass = "{password}"
+set from = "{name}@{SERVERS[server]}"
+set use_from = yes
+set use_envelope_from = yes
+"""
+
+
+def _write_private(path: Path, octets: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(octets)
