@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from maild import metrics
 from maild.mail.reply import Reply
 
 _smtpd = logging.getLogger("maild.smtpd")
@@ -48,29 +49,30 @@ class Delays:
 
 
 def connected(station: str, client: str) -> None:
-    """Somebody has connected; ``client`` is ``name[ip]``."""
+    """Log a connection; ``client`` is ``name[ip]``."""
     logging.getLogger(f"maild.{station}").info("connect from %s", client)
 
 
 def disconnected(station: str, client: str) -> None:
-    """The connection is over."""
+    """Log its end."""
     logging.getLogger(f"maild.{station}").info("disconnect from %s", client)
 
 
 def login_failed(station: str, client: str, mechanism: str, user: str) -> None:
-    """Wrong credentials; the line fail2ban looks for."""
+    """Log wrong credentials; the line fail2ban looks for."""
     logging.getLogger(f"maild.{station}").warning(
         "%s: SASL %s authentication failed: sasl_username=%s",
         client,
         clean(mechanism),
         clean(user),
     )
+    metrics.login_refused(station)
 
 
 def taken_in(
     queue_id: str, *, client: str, sender: str, size: int, nrcpt: int, trace: str
 ) -> None:
-    """A message is ours now: ``client=`` and ``from=`` lines as Postfix writes them."""
+    """Log that a message is ours now: ``client=`` and ``from=`` lines (Postfix)."""
     _smtpd.info("%s: client=%s", queue_id, client)
     _queue.info(
         "%s: from=<%s>, size=%d, nrcpt=%d (queue active), trace=%s",
@@ -80,12 +82,13 @@ def taken_in(
         nrcpt,
         trace,
     )
+    metrics.message_received(size)
 
 
 def refused(
     station: str, client: str, verb: str, reply: Reply, *, sender: str, to: str
 ) -> None:
-    """A command was answered with an error: ``NOQUEUE: reject:`` (Postfix)."""
+    """Log a command that was answered with an error: ``NOQUEUE: reject:`` (Postfix)."""
     logging.getLogger(f"maild.{station}").info(
         "NOQUEUE: reject: %s from %s: %s; from=<%s> to=<%s>",
         clean(verb),
@@ -132,13 +135,25 @@ def attempted(
         tls,
         trace,
     )
+    metrics.attempt_ended(outcome, octets)
 
 
 def finished(queue_id: str, *, state: str, reason: str, trace: str) -> None:
-    """A transfer has reached its end without a (further) attempt."""
+    """Log the end of a transfer that had no (further) attempt."""
     _queue.info("%s: %s (%s), trace=%s", queue_id, state, clean(reason), trace)
 
 
+def notified(queue_id: str, *, to: str, delayed: bool, trace: str) -> None:
+    """Log that the sender has been told; as Postfix's bounce daemon says it."""
+    _queue.info(
+        "%s: sender %s notification: to=<%s>, trace=%s",
+        queue_id,
+        "delay" if delayed else "non-delivery",
+        clean(to),
+        trace,
+    )
+
+
 def removed(queue_id: str) -> None:
-    """A transfer has left the queue."""
+    """Log that a transfer has left the queue."""
     _queue.info("%s: removed", queue_id)

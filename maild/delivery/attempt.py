@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One attempt to bring one transfer a step further, from the claim to its outcome.
+
+- a share without ticket is offered (to a server of ours) or mailed (to any other);
+- a share with ticket is pushed: never without TLS that proves who the peer is;
+- ordinary mail and answers go as they are.
+
+An attempt ends in exactly one recorded event and one delivery line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from secrets import SystemRandom
+
+from maild import delivery_log
+from maild.delivery import letter, parcel
+from maild.delivery.client import Session, Tls
+from maild.delivery.letter import Letter
+from maild.delivery.octets import Octets
+from maild.delivery.push import Push
+from maild.delivery.route import Route
+from maild.delivery.work import Means, Tally
+from maild.delivery_log import Delays
+from maild.mail.envelope import Body, MailFrom, RcptTo
+from maild.mail.offer import proof
+from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
+from maild.mail.transfer import Event, IllegalTransitionError, Kind, retry_delay
+from maild.store import items, messages, trace, transfers
+from maild.store.errors import NotFoundError, StoreError
+from maild.store.index import Tx
+from maild.store.items import Item
+from maild.store.trace import TraceEvent
+from maild.store.transfers import Transfer
+
+_log = logging.getLogger("maild.delivery")
+_jitter = SystemRandom().uniform
+
+GONE = Reply(554, "6.0", "the item or message is not there any more")
+TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
+NEEDS_SMTPUTF8 = letter.NEEDS_SMTPUTF8
+STOPPED = Reply(451, "3.2", "the attempt was stopped")
+WORDS = {
+    Event.DELIVER: "sent",
+    Event.OFFER_TAKEN: "offered",
+    Event.FAIL_FOR_NOW: "deferred",
+    Event.FAIL_FOR_GOOD: "bounced",
+}
+"""What the delivery line calls each outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened, and the reply that says why."""
+
+    event: Event
+    reply: Reply
+
+
+class Attempt:
+    """Runs once."""
+
+    def __init__(self, transfer: Transfer, means: Means) -> None:
+        self._transfer = transfer
+        self._means = means
+        self._tally = Tally(means.store.clock())
+        self._session: Session | None = None
+        self.is_decided = False
+        """Set once only the goodbye is left: there is nothing to stop any more."""
+
+    async def run(self) -> None:
+        """Make the attempt; record and log its outcome whatever happens.
+
+        Cancelled, it drops the connection and leaves the record to whoever cancelled.
+        """
+        try:
+            outcome = await self._outcome()
+        except asyncio.CancelledError:
+            if self._session is not None:
+                self._session.channel.abort()
+            self._log_line(Outcome(Event.FAIL_FOR_NOW, STOPPED))
+            raise
+        self.is_decided = True
+        await self._record(outcome)
+        self._log_line(outcome)
+        if self._session is not None:
+            await self._session.channel.quit()
+
+    async def _outcome(self) -> Outcome:
+        try:
+            return await self._try()
+        except ReplyError as error:
+            return _failed(error.reply)
+        except NotFoundError:
+            return _failed(GONE)
+        except (StoreError, EOFError):
+            _log.exception("%s: the store failed this attempt", self._transfer.id)
+            return _failed(LOCAL_ERROR)
+        except IllegalTransitionError:
+            return _failed(STOPPED)
+        except Exception:  # noqa: BLE001 - an error nobody foresaw is temporary
+            _log.exception("%s: an attempt failed", self._transfer.id)
+            return _failed(LOCAL_ERROR)
+
+    async def _try(self) -> Outcome:
+        transfer, means = self._transfer, self._means
+        route = await means.router.find(transfer.recipient.domain)
+        ticketed = transfer.kind is Kind.SHARE and transfer.ticket is not None
+        level = Tls.TRUSTED if ticketed and not route.peer.plain else Tls.MAY
+        with Octets(means.store.blobs, means.readers) as octets:
+            if transfer.kind is not Kind.SHARE:
+                return await self._mail(route, level, octets)
+            item = await self._item()
+            if ticketed:
+                return await self._push(route, level, octets, item)
+            session = await self._connect(route, level)
+            if session.takes_pushes:
+                return await self._offer(session, octets, item)
+            return await self._attach(session, octets, item)
+
+    async def _connect(self, route: Route, level: Tls) -> Session:
+        self._tally.relay = ", ".join(map(str, route.stops[:1]))
+        session = await self._means.client.connect(route, level)
+        self._session = session
+        self._tally.relay = str(session.stop)
+        self._tally.tls = session.tls
+        self._tally.start_talking()
+        return session
+
+    async def _item(self) -> Item:
+        account, item = self._transfer.account_id, self._transfer.item_id
+        if account is None or item is None:
+            raise NotFoundError("a share without an item")
+        return await self._means.store.index.read(items.get, account, item)
+
+    # -- the four things an attempt can do ----------------------------------------
+
+    async def _mail(self, route: Route, level: Tls, octets: Octets) -> Outcome:
+        transfer = self._transfer
+        if transfer.content_id is None:
+            raise NotFoundError("a mail without content")
+        content = await self._means.store.index.read(
+            messages.content, transfer.content_id
+        )
+        session = await self._connect(route, level)
+        mail = Letter(
+            transfer.sender, transfer.recipient, content.rope, transfer.smtputf8
+        )
+        reply = await letter.send(session, mail, octets, self._tally)
+        return Outcome(Event.DELIVER, reply)
+
+    async def _offer(self, session: Session, octets: Octets, item: Item) -> Outcome:
+        """Seed 207: only the offer leaves, no octet of the content."""
+        transfer, means = self._transfer, self._means
+        composed = parcel.offer(
+            transfer, item, means.identity.hostname, means.store.clock()
+        )
+        mail = Letter(transfer.sender, transfer.recipient, parcel.plain_rope(composed))
+        reply = await letter.send(session, mail, octets, self._tally)
+        self._tally.landed = 0
+        return Outcome(Event.OFFER_TAKEN, reply)
+
+    async def _attach(self, session: Session, octets: Octets, item: Item) -> Outcome:
+        """Mail the item as an attachment: the server takes no pushes, but any mail."""
+        transfer, means = self._transfer, self._means
+        rope = parcel.attachment(
+            transfer, item, means.identity.hostname, means.store.clock()
+        )
+        mail = Letter(transfer.sender, transfer.recipient, rope)
+        if not await parcel.is_whole(means.store, item):
+            raise ReplyError(parcel.NOT_WHOLE_YET)
+        reply = await letter.send(session, mail, octets, self._tally)
+        self._tally.landed = item.size
+        return Outcome(Event.DELIVER, reply)
+
+    async def _push(
+        self, route: Route, level: Tls, octets: Octets, item: Item
+    ) -> Outcome:
+        """Seed 214-218: content leaves only behind the proof that it is wanted."""
+        transfer, means = self._transfer, self._means
+        if transfer.ticket_size is not None and item.size > transfer.ticket_size:
+            raise ReplyError(TOO_LARGE_FOR_TICKET)
+        goods = await parcel.frozen(
+            transfer, item, means.identity.hostname, means.store
+        )
+        session = await self._connect(route, level)
+        mail = self._push_mail(session, goods.total)
+        push = Push(
+            session,
+            goods,
+            means.store,
+            octets,
+            self._tally,
+            self._report,
+            stall=means.settings.idle_timeout,
+        )
+        offset = await push.begin(mail, RcptTo(transfer.recipient))
+        await self._content_starts(offset, goods.total)
+        reply = await push.send(offset)
+        if not parcel.agrees(reply, push.sha256, item.size):
+            return _failed(parcel.OTHER_OCTETS)
+        self._tally.landed = item.size
+        return Outcome(Event.DELIVER, reply)
+
+    def _push_mail(self, session: Session, total: int) -> MailFrom:
+        transfer = self._transfer
+        assert transfer.ticket is not None
+        assert transfer.sender is not None
+        proven = proof(
+            transfer.ticket, transfer.id, transfer.sender, transfer.recipient
+        )
+        smtputf8 = not (transfer.sender.is_ascii and transfer.recipient.is_ascii)
+        if smtputf8 and "SMTPUTF8" not in session.ehlo:
+            raise ReplyError(NEEDS_SMTPUTF8)
+        return MailFrom(
+            transfer.sender,
+            size=total,
+            body=Body.BINARY,
+            smtputf8=smtputf8,
+            transid=f"{proven}@{transfer.sender.domain}",
+        )
+
+    # -- what is recorded ---------------------------------------------------------
+
+    async def _content_starts(self, offset: int, total: int) -> None:
+        text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
+        await self._means.store.index.write(
+            _start, self._transfer.id, self._now(), self._event(text)
+        )
+
+    def _report(self, landed: int) -> None:
+        """Record progress; not waited for: the next one says more."""
+        self._means.store.index.submit(
+            transfers.progress, self._transfer.id, landed, self._now()
+        )
+
+    async def _record(self, outcome: Outcome) -> None:
+        index, now = self._means.store.index, self._now()
+        said = f"{WORDS[outcome.event]} by {self._tally.relay or 'nobody'}"
+        event = self._event(f"{said}: {delivery_log.clean(str(outcome.reply))}")
+        settings = self._means.settings
+        delay = retry_delay(
+            self._transfer.attempts,
+            first=settings.retry_first,
+            most=settings.retry_most,
+        )
+        try:
+            await index.write(
+                _finish,
+                self._transfer.id,
+                outcome,
+                now,
+                self._tally,
+                now + delay * _jitter(0.9, 1.1),
+                event,
+            )
+        except (IllegalTransitionError, NotFoundError):
+            # the answer overtook the offer's 250, or the transfer was taken back
+            await index.write(trace.note, event)
+
+    def _event(self, text: str) -> TraceEvent:
+        transfer = self._transfer
+        return TraceEvent(self._now(), transfer.trace, transfer.id, "delivery", text)
+
+    def _now(self) -> float:
+        return self._means.store.clock()
+
+    def _log_line(self, outcome: Outcome) -> None:
+        transfer, tally = self._transfer, self._tally
+        delivery_log.attempted(
+            transfer.id,
+            to=str(transfer.recipient),
+            relay=tally.relay,
+            delays=Delays(
+                before=0.0,
+                queued=max(0.0, tally.clock - transfer.created),
+                connecting=tally.connecting,
+                transferring=tally.transferring,
+            ),
+            reply=outcome.reply,
+            outcome=WORDS[outcome.event],
+            octets=tally.sent,
+            offset=tally.offset,
+            rate=tally.rate,
+            tls=tally.tls,
+            trace=transfer.trace,
+        )
+
+
+def _failed(reply: Reply) -> Outcome:
+    """5yz is final, everything else is tried again (RFC 5321 §4.2.1)."""
+    event = Event.FAIL_FOR_GOOD if reply.is_permanent else Event.FAIL_FOR_NOW
+    return Outcome(event, reply)
+
+
+def _start(tx: Tx, transfer_id: str, now: float, event: TraceEvent) -> None:
+    transfers.advance(tx, transfer_id, Event.CONTENT_STARTS, now)
+    trace.note(tx, event)
+
+
+def _finish(
+    tx: Tx,
+    transfer_id: str,
+    outcome: Outcome,
+    now: float,
+    tally: Tally,
+    due: float,
+    event: TraceEvent,
+) -> None:
+    """Everything an outcome changes, in one commit."""
+    if tally.landed:
+        transfers.progress(tx, transfer_id, tally.landed, now)
+    transfers.advance(
+        tx,
+        transfer_id,
+        outcome.event,
+        now,
+        reply=outcome.reply.with_text(delivery_log.clean(outcome.reply.text)),
+        relay=tally.relay,
+        due=due if outcome.event is Event.FAIL_FOR_NOW else None,
+    )
+    trace.note(tx, event)

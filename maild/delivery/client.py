@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening a connection to the first stop of a route that answers: greeting, TLS, EHLO.
+
+aiosmtplib speaks until EHLO is answered for good (it drops what a man in the middle
+put behind the reply to STARTTLS); then a `Channel` takes the transport over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+from enum import Enum
+from typing import cast
+
+import aiosmtplib
+from aiosmtplib import errors
+
+from maild.delivery import trust
+from maild.delivery.channel import Channel
+from maild.delivery.route import Route, Stop
+from maild.delivery.settings import DeliverySettings
+from maild.delivery.trust import Trust
+from maild.identity import Identity
+from maild.mail.reply import Reply, ReplyError
+from maild.wire.smtp_reply import Ehlo, format_reply, parse_ehlo
+from maild.wire.smtp_reply import ReplyReader as _ReplyReader
+
+
+class Tls(Enum):
+    """How much TLS an attempt insists on."""
+
+    MAY = "may"
+    """Used when offered, whoever it is; else clear text (RFC 7435)."""
+    TRUSTED = "trusted"
+    """The peer proves who it is, or nothing is sent."""
+    NEVER = "never"
+    """Tried and failed, and clear text is allowed."""
+
+
+class _TlsFailedError(Exception):
+    """The handshake failed where clear text is allowed: connect again without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A server that is ready for MAIL."""
+
+    stop: Stop
+    channel: Channel
+    ehlo: Ehlo
+    tls: str
+    """The protocol version, or "none"."""
+
+    @property
+    def takes_pushes(self) -> bool:
+        """Whether the server is one of ours: content can be offered and pushed."""
+        return all(k in self.ehlo for k in ("CHECKPOINT", "CHUNKING", "BINARYMIME"))
+
+
+class Client:
+    """Connects; made once per station."""
+
+    def __init__(
+        self, settings: DeliverySettings, identity: Identity, trusted: Trust
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._trust = trusted
+
+    async def connect(self, route: Route, level: Tls) -> Session:
+        """Return a session with the first stop that answers.
+
+        Raises the last stop's `ReplyError`: refused, silent, untrusted or unwilling.
+        """
+        last = ReplyError(Reply(451, "4.4", "no server to connect to"))
+        for stop in route.stops:
+            try:
+                return await self._connect(route, stop, level)
+            except ReplyError as error:
+                last = error
+        raise last
+
+    async def _connect(self, route: Route, stop: Stop, level: Tls) -> Session:
+        try:
+            return await self._open(route, stop, level)
+        except _TlsFailedError:
+            return await self._open(route, stop, Tls.NEVER)
+
+    async def _open(self, route: Route, stop: Stop, level: Tls) -> Session:
+        connection = await self._tcp(stop)
+        smtp = aiosmtplib.SMTP(
+            hostname=stop.host,
+            sock=connection,
+            start_tls=False,
+            local_hostname=self._identity.hostname,
+            timeout=self._settings.idle_timeout,
+        )
+        try:
+            await smtp.connect()
+            ehlo = await _greet(smtp)
+            if level is not Tls.NEVER:
+                ehlo = await self._secure(smtp, ehlo, route, stop, level)
+            return self._session(smtp, ehlo, stop)
+        except errors.SMTPResponseException as error:
+            smtp.close()
+            raise ReplyError(_reply(error.code, error.message)) from error
+        except (TimeoutError, errors.SMTPException, OSError) as error:
+            smtp.close()
+            raise ReplyError(_broken(stop, error)) from error
+        except BaseException:
+            smtp.close()
+            raise
+
+    async def _tcp(self, stop: Stop) -> socket.socket:
+        """Connect to exactly the address that was judged."""
+        family = socket.AF_INET if stop.ip.version == 4 else socket.AF_INET6
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            async with asyncio.timeout(self._settings.connect_timeout):
+                await asyncio.get_running_loop().sock_connect(
+                    connection, (str(stop.ip), stop.port)
+                )
+        except TimeoutError as error:
+            connection.close()
+            raise ReplyError(
+                Reply(451, "4.1", f"connection to {stop} timed out")
+            ) from error
+        except OSError as error:
+            connection.close()
+            raise ReplyError(
+                Reply(451, "4.1", f"connection to {stop} {_why(error)}")
+            ) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _secure(
+        self, smtp: aiosmtplib.SMTP, ehlo: Ehlo, route: Route, stop: Stop, level: Tls
+    ) -> Ehlo:
+        """STARTTLS when offered; then the peer's extensions anew (RFC 3207 §4.2)."""
+        pinned = route.peer.fingerprint
+        if "STARTTLS" not in ehlo:
+            if level is Tls.TRUSTED or pinned:
+                raise ReplyError(
+                    Reply(451, "7.4", f"TLS is required, but {stop} does not offer it")
+                )
+            return ehlo
+        by_ca = level is Tls.TRUSTED and not pinned
+        context = self._trust.checking if by_ca else self._trust.blind
+        try:
+            await smtp.starttls(
+                server_hostname=_server_name(route, stop), tls_context=context
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise trust.untrusted(str(stop), error.verify_message) from error
+        except (ssl.SSLError, errors.SMTPResponseException, OSError) as error:
+            if level is Tls.TRUSTED or pinned:
+                raise trust.untrusted(str(stop), "the handshake failed") from error
+            raise _TlsFailedError from error
+        self._check_certificate(smtp, route, stop, by_ca=by_ca)
+        return await _greet(smtp)
+
+    def _check_certificate(
+        self, smtp: aiosmtplib.SMTP, route: Route, stop: Stop, *, by_ca: bool
+    ) -> None:
+        der = smtp.get_transport_info("ssl_object").getpeercert(binary_form=True)
+        if route.peer.fingerprint:
+            trust.check_fingerprint(der, route.peer.fingerprint, str(stop))
+        elif by_ca:
+            names = set(route.certificate_names(stop))
+            if route.domain in self._identity.domains:
+                names.add(self._identity.hostname)
+            trust.check_names(der, names, str(stop))
+
+    def _session(self, smtp: aiosmtplib.SMTP, ehlo: Ehlo, stop: Stop) -> Session:
+        if smtp.transport is None:
+            raise ReplyError(Reply(451, "4.2", f"lost connection with {stop}"))
+        transport = cast(asyncio.Transport, smtp.transport)
+        layer = transport.get_extra_info("ssl_object")
+        version = layer.version() if layer is not None else None
+        channel = Channel(transport, str(stop), self._settings.idle_timeout)
+        return Session(stop, channel, ehlo, version or "none")
+
+
+async def _greet(smtp: aiosmtplib.SMTP) -> Ehlo:
+    """EHLO, or HELO for a server of another age (RFC 5321 §3.2)."""
+    try:
+        response = await smtp.ehlo()
+    except errors.SMTPHeloError as error:
+        if error.code // 100 != 5:
+            raise
+        await smtp.helo()
+        return Ehlo("", {})
+    return parse_ehlo(Reply(response.code, "", response.message))
+
+
+def _server_name(route: Route, stop: Stop) -> str:
+    """Return the name for SNI: the host name if there is one, else the mail domain."""
+    return route.domain if stop.host == str(stop.ip) else stop.host
+
+
+def _reply(code: int, message: str) -> Reply:
+    """Read a peer's reply as aiosmtplib hands it over (its code may be -1)."""
+    if not 200 <= code <= 599:
+        return Reply(451, "5.0", "the server does not keep to SMTP")
+    (reply,) = _ReplyReader().feed(format_reply(Reply(code, "", message)))
+    return reply
+
+
+def _broken(stop: Stop, error: Exception) -> Reply:
+    if isinstance(error, TimeoutError):
+        return Reply(451, "4.2", f"conversation with {stop} timed out before MAIL")
+    return Reply(451, "4.2", f"lost connection with {stop} before MAIL")
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "refused"
+    return f"failed: {(error.strerror or 'unreachable').lower()}"

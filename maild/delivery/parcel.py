@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an item is sent as: an offer, a frozen push, or an attachment."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from maild import ids
+from maild.mail.attachment import attachment_frame
+from maild.mail.compose import (
+    Composed,
+    Facts,
+    ItemFacts,
+    offer_message,
+    push_frame,
+    with_digest,
+)
+from maild.mail.offer import Offer
+from maild.mail.plain import media_type
+from maild.mail.reply import Reply
+from maild.store import transfers
+from maild.store.errors import NotFoundError
+from maild.store.house import Store
+from maild.store.items import Item
+from maild.store.rope import Base64, Constant, Raw, Rope
+from maild.store.transfers import Transfer
+
+MAX_NAME = 1024
+"""Characters of a name in an offer (docs/protocol.md)."""
+
+NOT_WHOLE_YET = Reply(451, "3.0", "the item has not arrived completely yet")
+OTHER_OCTETS = Reply(
+    554, "6.0", "the server says that it holds other octets than were sent"
+)
+
+_LANDED = re.compile(r"(?<!\S)([0-9]{1,19}) octets sha-256 ([0-9a-f]{64})(?!\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A push.  ``size`` and ``blob`` are the item's content."""
+
+    head: bytes
+    tail: bytes
+    """With its digest missing until the content is sealed."""
+    blob: int | None
+    """None only when the content is empty."""
+    size: int
+    sha256: str | None
+    """None while the content is still arriving here."""
+
+    @property
+    def total(self) -> int:
+        """Octets of the whole message."""
+        return len(self.head) + self.size + len(self.tail)
+
+    def rope(self, sha256: str | None) -> Rope:
+        """Return the message; without a digest its tail is not to be sent yet."""
+        tail = with_digest(self.tail, sha256) if sha256 else self.tail
+        pieces = _content(self.blob, self.size)
+        return Rope((Constant(self.head), *pieces, Constant(tail)))
+
+    def landed(self, position: int) -> int:
+        """Return how much of the content lies before ``position`` of the message."""
+        return max(0, min(self.size, position - len(self.head)))
+
+
+async def frozen(transfer: Transfer, item: Item, hostname: str, store: Store) -> Parcel:
+    """Return the push of an item, the same octets on every attempt.
+
+    Frozen per item and destination domain, so it names no recipient and holds no note.
+    """
+    now = store.clock()
+    facts = ItemFacts(item.id, item.name, item.type, item.size, None, transfer.sender)
+    head, tail = push_frame(
+        facts, ids.boundary(), Facts(f"{item.id}@{hostname}", now, transfer.trace)
+    )
+    head, tail = await store.index.write(
+        transfers.freeze_rendering,
+        item.id,
+        transfer.recipient.domain,
+        head,
+        tail,
+        now,
+    )
+    return Parcel(head, tail, item.blob_id, item.size, item.sha256 or None)
+
+
+def offer(transfer: Transfer, item: Item, hostname: str, now: float) -> Composed:
+    """Return the offer of an item (seed 207)."""
+    if transfer.sender is None or transfer.nonce is None:
+        raise NotFoundError("a share without sender or nonce")
+    proposal = Offer(
+        id=transfer.id,
+        nonce=transfer.nonce,
+        sender=transfer.sender,
+        recipient=transfer.recipient,
+        name=item.name[:MAX_NAME],
+        type=media_type(item.type),
+        size=item.size,
+        sha256=item.sha256 or None,
+        created=int(transfer.created),
+        expires=int(transfer.expires),
+        home=transfer.sender.domain,
+        trace=transfer.trace,
+        note=transfer.note,
+    )
+    facts = Facts(f"{transfer.id}.offer@{hostname}", now, transfer.trace)
+    return offer_message(proposal, facts, None)
+
+
+def attachment(transfer: Transfer, item: Item, hostname: str, now: float) -> Rope:
+    """Return an item as ordinary mail with a base64 attachment."""
+    described = ItemFacts(
+        item.id,
+        item.name,
+        item.type,
+        item.size,
+        item.sha256 or None,
+        transfer.sender,
+        transfer.note,
+    )
+    head, tail = attachment_frame(
+        described,
+        transfer.recipient,
+        ids.boundary(),
+        Facts(f"{transfer.id}@{hostname}", now, transfer.trace),
+    )
+    coded = (
+        (Base64(item.blob_id, item.size, open_end=True),)
+        if item.size and item.blob_id is not None
+        else ()
+    )
+    return Rope((Constant(head), *coded, Constant(tail)))
+
+
+def plain_rope(composed: Composed) -> Rope:
+    """Return a small message of ours."""
+    return Rope((Constant(composed.octets),))
+
+
+async def is_whole(store: Store, item: Item) -> bool:
+    """Whether all of an item's content is here."""
+    if item.sha256 or item.blob_id is None:
+        return True
+    state = await asyncio.to_thread(store.blobs.state, item.blob_id)
+    return state.sealed
+
+
+def agrees(reply: Reply, sha256: str | None, size: int) -> bool:
+    """Whether the final 250, if it says what landed, says what was sent."""
+    found = _LANDED.search(reply.text)
+    if found is None or sha256 is None:
+        return True
+    return (int(found[1]), found[2]) == (size, sha256)
+
+
+def _content(blob: int | None, size: int) -> tuple[Raw, ...]:
+    return (Raw(blob, 0, size),) if size and blob is not None else ()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose certificate is believed: a CA's word for a name, or a known fingerprint.
+
+Names are compared here and not by OpenSSL, because a peer may show a certificate for
+its mail domain or for its host name (RFC 9525 §6; RFC 7672 §3.2.2 lists both).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ssl
+from collections.abc import Iterable
+
+from cryptography import x509
+
+from maild.mail.reply import Reply, ReplyError
+
+
+class Trust:
+    """Client contexts; `load` reads the CA certificates."""
+
+    def __init__(self, ca_file: str) -> None:
+        self._ca_file = ca_file
+        self._checking: ssl.SSLContext | None = None
+        self._blind: ssl.SSLContext | None = None
+
+    def load(self) -> None:
+        """Read what is needed; blocks.  OSError when the file cannot be read."""
+        checking = _context()
+        checking.verify_mode = ssl.CERT_REQUIRED
+        if self._ca_file:
+            checking.load_verify_locations(cafile=self._ca_file)
+        else:
+            checking.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        self._checking, self._blind = checking, _context()
+
+    @property
+    def checking(self) -> ssl.SSLContext:
+        """A context whose handshake fails unless a CA vouches for the certificate."""
+        assert self._checking is not None, "load() comes first"
+        return self._checking
+
+    @property
+    def blind(self) -> ssl.SSLContext:
+        """A context that takes any certificate: opportunistic, or for a fingerprint."""
+        assert self._blind is not None, "load() comes first"
+        return self._blind
+
+
+def check_fingerprint(der: bytes | None, fingerprint: str, peer: str) -> None:
+    """Raise `ReplyError` unless the certificate has this SHA-256 (hex, colons or not)."""
+    wanted = fingerprint.replace(":", "").lower()
+    if der is None or not hmac.compare_digest(hashlib.sha256(der).hexdigest(), wanted):
+        raise untrusted(peer, "its certificate has another fingerprint")
+
+
+def check_names(der: bytes | None, names: Iterable[str], peer: str) -> None:
+    """Raise `ReplyError` unless the certificate is for one of ``names``."""
+    patterns = _names_in(der) if der is not None else []
+    if not any(_covers(p, name.lower()) for p in patterns for name in names):
+        raise untrusted(peer, "its certificate is for another name")
+
+
+def untrusted(peer: str, why: str) -> ReplyError:
+    """Return the error for a server that cannot prove who it is; always temporary."""
+    return ReplyError(Reply(451, "7.5", f"TLS to {peer} cannot be trusted: {why}"))
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9325 §3.1.1
+    return context
+
+
+def _names_in(der: bytes) -> list[str]:
+    """Return the DNS names and IP addresses of the subjectAltName, in lower case."""
+    try:
+        extensions = x509.load_der_x509_certificate(der).extensions
+        found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return []
+    names = [name.lower() for name in found.get_values_for_type(x509.DNSName)]
+    return names + [str(ip) for ip in found.get_values_for_type(x509.IPAddress)]
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """Compare with a whole left-most ``*`` label (RFC 9525 §6.3)."""
+    if pattern.startswith("*."):
+        _, _, rest = name.partition(".")
+        return rest == pattern[2:] and "." in rest
+    return pattern == name
