@@ -10,76 +10,91 @@ renames it to ``blobs/ab/cd/<sha256>`` and syncs the directories; a blob of at m
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
+from maild.store import blob_records, fsck, gc
+from maild.store.blob_digest import SEGMENT
+from maild.store.blob_disk import Disk
+from maild.store.blob_records import BlobState, Landed, Sealed
+from maild.store.blob_writer import INLINE, WATERMARK, BlobWriter, Workshop
 from maild.store.changes import Changes
+from maild.store.errors import DamagedError
 from maild.store.index import Index
 
-INLINE = 64 * 1024
-"""Octets up to which a blob lives in the index: one file each would lose (bench)."""
-WATERMARK = 16 * 1024 * 1024
-"""Octets after which a growing blob is synced: what a restart may cost."""
-SEGMENT = 4 * 1024 * 1024
-"""Octets of one digest."""
+__all__ = [
+    "INLINE",
+    "SEGMENT",
+    "WATERMARK",
+    "BlobReader",
+    "BlobState",
+    "BlobWriter",
+    "Blobs",
+    "Landed",
+    "Sealed",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """A finished blob.  ``id`` may be an older blob's with the same content."""
-
-    id: int
-    size: int
-    sha256: str
-
-
-class BlobWriter:
-    """A blob that is still arriving.  Used by one worker thread at a time, no loop.
-
-    Every octet counted in the durable size of the index is readable and synced.
-    """
-
-    id: int
-    size: int
-    """Octets taken so far."""
-
-    def append(self, octets: bytes | bytearray | memoryview) -> None:
-        """Add ``octets`` at the end; raise `StoreFullError` when there is no room.
-
-        The buffer may be used again by the caller when this returns.
-        """
-        raise NotImplementedError
-
-    def flush(self) -> int:
-        """Make what has arrived durable, record it, return the durable size."""
-        raise NotImplementedError
-
-    def seal(self) -> Sealed:
-        """Sync, name by digest, drop a duplicate; afterwards a 250 may be given.
-
-        The sealed blob has no references yet: `messages.add_content` takes them; gc
-        leaves blobs younger than an hour alone.
-        """
-        raise NotImplementedError
-
-    def abandon(self) -> None:
-        """Forget the blob and its octets."""
-        raise NotImplementedError
+SYNCERS = 8
+"""Threads that sync: they mostly wait for the device."""
+PULSE = 1.0
+"""Seconds after which growth is made durable even when its source stalls."""
 
 
 class BlobReader:
     """An open blob: reads in any thread; sees a growing blob's durable octets."""
 
+    def __init__(
+        self,
+        state: Callable[[], BlobState],
+        locate: Callable[[], tuple[bytes | None, int]],
+    ) -> None:
+        self._state_now = state
+        self._locate = locate
+        self._lock = threading.Lock()
+        self._octets, self._descriptor = locate()
+        self._state = state()
+
+    @property
+    def durable(self) -> int:
+        """Octets that could be read when the blob was last looked at."""
+        return self._state.durable
+
     def pread(self, start: int, count: int) -> bytes:
         """Return up to ``count`` octets; short only at the end of what is durable."""
-        raise NotImplementedError
+        if start + count > self._state.durable and not self._state.sealed:
+            self._look_again()
+        if self._octets is not None:
+            return self._octets[start : start + count]
+        count = max(0, min(count, self._state.durable - start))
+        pieces: list[bytes] = []
+        while count:
+            piece = os.pread(self._descriptor, count, start)
+            if not piece:
+                raise DamagedError("the file of a blob is too short")
+            pieces.append(piece)
+            start += len(piece)
+            count -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _look_again(self) -> None:
+        with self._lock:
+            self._state = self._state_now()
+            if self._descriptor < 0 and self._octets is None:
+                self._octets, self._descriptor = self._locate()
 
     def fileno(self) -> int | None:
         """Return a descriptor for sendfile, or None when the blob is inline."""
-        raise NotImplementedError
+        return None if self._descriptor < 0 else self._descriptor
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __enter__(self) -> BlobReader:
         return self
@@ -90,48 +105,96 @@ class BlobReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class BlobState:
-    """How far a blob has come, as any process sees it (octets)."""
-
-    id: int
-    durable: int
-    sealed: bool
-    expected: int | None
-    sha256: str | None
+        self.close()
 
 
 class Blobs:
     """All blobs below ``root``."""
 
     def __init__(
-        self, root: Path, index: Index, changes: Changes, clock: Callable[[], float]
+        self,
+        root: Path,
+        index: Index,
+        changes: Changes,
+        clock: Callable[[], float],
+        *,
+        pulse: float = PULSE,
     ) -> None:
-        raise NotImplementedError
+        self._index = index
+        self._changes = changes
+        self._clock = clock
+        self._disk = Disk(root)
+        self._shop = Workshop(
+            disk=self._disk,
+            index=index,
+            clock=clock,
+            hashing=ThreadPoolExecutor(max(2, os.cpu_count() or 1), "blob-hash"),
+            syncing=ThreadPoolExecutor(SYNCERS, "blob-sync"),
+            growing=set(),
+        )
+        self._pulse = pulse
+        self._stopping = threading.Event()
+        self._pulsing = threading.Thread(target=self._beat, name="blob-pulse")
+
+    def start(self) -> None:
+        """Create what is missing and begin to follow growing blobs."""
+        self._disk.open()
+        self._pulsing.start()
+
+    def close(self) -> None:
+        """Stop; growing blobs keep what is durable."""
+        self._stopping.set()
+        self._pulsing.join()
+        for file in self._shop.growing.copy():
+            file.close()
+        self._shop.syncing.shutdown()
+        self._shop.hashing.shutdown()
 
     def create(self, expected: int | None = None) -> BlobWriter:
         """Begin a blob; blocks (a thread's call)."""
-        raise NotImplementedError
+        return BlobWriter(self._shop, expected)
 
     def open(self, blob_id: int) -> BlobReader:
         """Open a blob for reading; blocks.  Raises `NotFoundError`."""
-        raise NotImplementedError
+        return BlobReader(lambda: self.state(blob_id), lambda: self._locate(blob_id))
+
+    def _locate(self, blob_id: int) -> tuple[bytes | None, int]:
+        """Return (octets, -1) of an inline blob, (None, descriptor) of another.
+
+        (None, -1) is one that has no octet yet.
+        """
+        for _ in range(3):  # it may be renamed between the look-up and the open
+            place = self._index.read_here(blob_records.place, blob_id)
+            if place.inline is not None:
+                return place.inline, -1
+            path = self._disk.growing_path(place.key)
+            if place.sealed and place.sha256 is not None:
+                path = self._disk.sealed_path(place.sha256)
+            try:
+                return None, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                if not place.sealed and not place.durable:
+                    return None, -1
+        raise DamagedError("the file of a blob is missing")
 
     def state(self, blob_id: int) -> BlobState:
         """Return how far a blob has come; blocks.  Topic: ``blob:<id>``."""
-        raise NotImplementedError
+        return self._index.read_here(blob_records.state, blob_id)
 
     def free_space(self) -> int:
         """Octets that can still be written, less what accepted offers reserve."""
-        raise NotImplementedError
+        reserved = self._index.read_here(blob_records.reserved)
+        return max(0, self._disk.free() - reserved)
 
-    def collect(self, now: float, *, older_than: float = 3600.0) -> Any:
+    def collect(self, now: float, *, older_than: float = 3600.0) -> gc.Collected:
         """Remove unreferenced blobs, stale incoming files and orphan files (gc)."""
-        raise NotImplementedError
+        return gc.collect(self._disk, self._index, now, older_than)
 
-    def check(self, *, repair: bool = False) -> Any:
+    def check(self, *, repair: bool = False) -> Iterator[fsck.Finding]:
         """Compare index and files, digests included (fsck); yields findings."""
-        raise NotImplementedError
+        return fsck.check(self._disk, self._index, self._clock(), repair=repair)
+
+    def _beat(self) -> None:
+        while not self._stopping.wait(self._pulse):
+            for file in self._shop.growing.copy():
+                file.begin_mark()

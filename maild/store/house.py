@@ -23,10 +23,20 @@ class Store:
         self.blobs = Blobs(root, self.index, self.changes, clock)
 
     def open(self) -> None:
-        """Create what is missing, migrate, start the writer."""
+        """Create what is missing, migrate, start the threads."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.index.open()
+        self.blobs.start()
 
     def close(self) -> None:
         """Finish what was submitted, then stop."""
+        self.blobs.close()
         self.index.close()
+
+    @property
+    def broken(self) -> bool:
+        """Whether the device refused a sync: no reply may promise anything; exit.
+
+        Every watch is woken when this becomes true.
+        """
+        return self.index.broken

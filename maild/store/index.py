@@ -61,7 +61,7 @@ class Tx:
         return list(self._connection.cursor().execute(sql, parameters))
 
     def one(self, sql: str, *parameters: Any) -> Row | None:
-        """Return the first row of a query, or None; a statement that changes is run out."""
+        """Return the first row of a query, or None; a changing statement runs out."""
         rows = self._connection.cursor().execute(sql, parameters).fetchall()
         return rows[0] if rows else None
 
@@ -211,8 +211,7 @@ class Index:
 
     def _commit(self, connection: apsw.Connection, batch: list[_Work]) -> None:
         try:
-            if self.broken:
-                raise StoreBrokenError("the device refused a sync")
+            self._refuse_when_broken()
             with _transaction(connection, "BEGIN IMMEDIATE"):
                 for work in batch:
                     _run_in_savepoint(connection, work)
@@ -232,6 +231,10 @@ class Index:
                 work.done.set_exception(work.error)
             else:
                 work.done.set_result(work.result)
+
+    def _refuse_when_broken(self) -> None:
+        if self._refusal is not None and self.broken:
+            raise self._refusal
 
     def _look_for_others(self, connection: apsw.Connection) -> None:
         version = connection.pragma("data_version")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from maild.store import messages
 from maild.store.errors import ExistsError, NotFoundError, ProtectedError
-from maild.store.index import Tx
+from maild.store.index import Row, Tx
 
 INBOX = "INBOX"
 PROTECTED = frozenset({INBOX, "Accepted", "Declined", "Items", "Library", "Transfers"})
@@ -45,7 +45,7 @@ _SELECT = """SELECT id, account_id, name, uid_validity, uid_next, mod_seq, speci
 def everything(tx: Tx, account_id: int) -> list[Mailbox]:
     """Return an account's mailboxes by name."""
     rows = tx.all(_SELECT + "WHERE account_id = ?1 ORDER BY name", account_id)
-    return [Mailbox(*row[:-1], subscribed=bool(row[-1])) for row in rows]
+    return [_mailbox(row) for row in rows]
 
 
 def find(tx: Tx, account_id: int, name: str) -> Mailbox | None:
@@ -53,7 +53,13 @@ def find(tx: Tx, account_id: int, name: str) -> Mailbox | None:
     row = tx.one(
         _SELECT + "WHERE account_id = ?1 AND name = ?2", account_id, canonical(name)
     )
-    return None if row is None else Mailbox(*row[:-1], subscribed=bool(row[-1]))
+    return None if row is None else _mailbox(row)
+
+
+def _mailbox(row: Row) -> Mailbox:
+    facts = list(row)
+    facts[7] = bool(facts[7])
+    return Mailbox(*facts)
 
 
 def must_find(tx: Tx, account_id: int, name: str) -> Mailbox:
@@ -69,11 +75,11 @@ def get(tx: Tx, mailbox_id: int) -> Mailbox:
     row = tx.one(_SELECT + "WHERE id = ?1", mailbox_id)
     if row is None:
         raise NotFoundError("there is no such mailbox")
-    return Mailbox(*row[:-1], subscribed=bool(row[-1]))
+    return _mailbox(row)
 
 
 def canonical(name: str) -> str:
-    """Return ``name`` as it is kept: INBOX in capitals (RFC 9051 §5.1), no end ``/``."""
+    """Return ``name`` as it is kept: INBOX in capitals (RFC 9051 §5.1)."""
     first, slash, rest = name.rstrip("/").partition("/")
     return (INBOX if first.upper() == INBOX else first) + slash + rest
 

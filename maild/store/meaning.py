@@ -24,8 +24,6 @@ SHARE = "Share/"
 DECISIONS = {"Accepted": True, "Declined": False}
 MADE_BY_US = frozenset({"Items", "Library", "Transfers"})
 """Mailboxes that nobody but the server puts messages into."""
-FIXED = MADE_BY_US | DECISIONS.keys() | {"INBOX"}
-"""Mailboxes that neither vanish nor get another name."""
 
 
 class CannotError(Exception):
@@ -139,8 +137,6 @@ def store_flags(
     left: set[int] = set()
     if unchanged_since is not None:
         newer, _, _ = messages.lines(tx, source.id, since=unchanged_since)
-        if unchanged_since == 0:
-            newer = messages.lines(tx, source.id)[0]
         left = {line.uid for line in newer}.intersection(uids)
     wanted = [uid for uid in uids if uid not in left]
     changed = messages.store_flags(tx, source.id, wanted, mode, flags)
@@ -184,14 +180,8 @@ def _send(
         new = messages.copy(tx, place, [old], target.id, move=False)
         pairs += [(uid, there) for _, there in new]
         if errand.move:
-            _put_back(tx, item, place, old)
+            items.put_back(tx, errand.source.id, uid, now)  # sending takes nothing
     return pairs
-
-
-def _put_back(tx: Tx, item: items.Item, stubs: int, uid: int) -> None:
-    """Give a stub that was moved away a new UID in Items: sending takes nothing."""
-    for _, new in messages.copy(tx, stubs, [uid], stubs, move=True):
-        tx.run("UPDATE item SET items_uid = ?2 WHERE id = ?1", item.id, new)
 
 
 def _decide(

@@ -176,7 +176,7 @@ class Notice:
 
 
 def notices_due(tx: Tx, now: float, delay_warning: float) -> list[Notice]:
-    """Return transfers whose sender must be told: failed, declined, expired, delayed."""
+    """Return transfers whose sender must be told of an end or a delay."""
     raise NotImplementedError
 
 
@@ -205,3 +205,8 @@ def hasten(tx: Tx, transfer_id: str, now: float) -> bool:
     )
     tx.changed("queue")
     return done > 0
+
+
+def of_item(tx: Tx, item_id: str) -> list[Transfer]:
+    """Return the transfers of an item, oldest first."""
+    raise NotImplementedError
