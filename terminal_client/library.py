@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""What our server holds for us: the items of the mailbox Library."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parseaddr, parsedate_to_datetime
+from typing import Any
+
+from maild.mail.offer import MEDIA_TYPE
+from maild.wire.imap_url import ImapUrl
+from terminal_client import mailbox
+from terminal_client.choice import by_id
+from terminal_client.errors import NoInputError, ProtocolError
+from terminal_client.matching import Held
+from terminal_client.session_imap import MailboxConnection
+
+LIBRARY = "Library"
+_FIELDS = (
+    "Share-Number",
+    "Share-Code",
+    "Share-Terminal",
+    "Share-Type",
+    "Share-Item",
+    "Share-SHA256",
+    "Subject",
+    "From",
+    "Date",
+)
+_NEWEST = 20
+"""How many uploads under one number are looked at; the newest wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of the Library.  ``size`` in octets of the file itself."""
+
+    id: str
+    uid: int
+    section: str
+    """IMAP section of the file: "1" in own uploads, "2" in received items."""
+    name: str
+    type: str
+    size: int
+    sha256: str | None
+    """Hex digest, when the server or this terminal knows it."""
+    own: bool
+    sender: str | None
+    """Who sent it; None for an own upload."""
+    date: datetime | None
+    number: str | None = None
+    code: str | None = None
+    terminal: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``mshare ls --json`` prints."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.type,
+            "size": self.size,
+            "sha256": self.sha256,
+            "own": self.own,
+            "origin": "own" if self.own else "received",
+            "sender": self.sender,
+            "date": self.date.isoformat() if self.date else None,
+            "number": self.number,
+            "uid": self.uid,
+        }
+
+
+async def held_under(connection: MailboxConnection, number: str) -> list[Held]:
+    """Ask what the server holds under a number of Table 1 (seed 211, 212)."""
+    uids = await mailbox.open_and_search(
+        connection, LIBRARY, ["HEADER", "Share-Number", number]
+    )
+    if not uids:
+        return []
+    wanted = mailbox.header_items(
+        "Share-Number", "Share-Code", "Share-Terminal", "Share-Item", "Share-SHA256"
+    )
+    found = []
+    for facts in await mailbox.fetch(connection, uids[-_NEWEST:], wanted):
+        fields = mailbox.headers(facts)
+        found.append(
+            Held(
+                uid=int(facts["UID"]),
+                number=fields.get("share-number", ""),
+                code=fields.get("share-code", ""),
+                terminal=fields.get("share-terminal", ""),
+                item=fields.get("share-item", ""),
+                sha256=fields.get("share-sha256"),
+            )
+        )
+    return found
+
+
+async def everything(connection: MailboxConnection) -> list[Item]:
+    """Return the items of the Library, oldest first."""
+    uids = await mailbox.open_and_search(connection, LIBRARY, ["ALL"])
+    return await read(connection, uids)
+
+
+async def read(connection: MailboxConnection, uids: list[int]) -> list[Item]:
+    """Return the items at these UIDs of the Library, which is open."""
+    wanted = f"BODYSTRUCTURE {mailbox.header_items(*_FIELDS)}"
+    found = await mailbox.fetch(connection, uids, wanted)
+    return sorted(
+        (item for facts in found if (item := _item(facts))), key=lambda item: item.uid
+    )
+
+
+def _item(facts: dict[str, Any]) -> Item | None:
+    fields = mailbox.headers(facts)
+    parts = mailbox.leaves(facts.get("BODYSTRUCTURE"))
+    content = next((p for p in parts if p.filename or p.size is not None), None)
+    if content is None:
+        return None
+    # Received content stands between a text and the facts; an upload stands alone.
+    own = len(parts) == 1
+    uid = int(facts["UID"])
+    return Item(
+        id=fields.get("share-item") or f"uid{uid}",
+        uid=uid,
+        section=content.section,
+        name=content.filename or fields.get("subject") or "unnamed",
+        type=fields.get("share-type") or content.type,
+        size=content.size if content.size is not None else content.octets,
+        sha256=fields.get("share-sha256"),
+        own=own,
+        sender=None if own else parseaddr(fields.get("from", ""))[1] or None,
+        date=_date(fields.get("date")),
+        number=fields.get("share-number"),
+        code=fields.get("share-code"),
+        terminal=fields.get("share-terminal"),
+    )
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None
+
+
+async def find(connection: MailboxConnection, name: str) -> Item:
+    """Return the item whose id is (or begins with) ``name``, or whose file name it is.
+
+    Of several items with the same file name the newest is meant.
+    """
+    items = await everything(connection)
+    found = by_id(items, name)
+    if found is not None:
+        return found
+    named = [i for i in items if i.name == name]
+    if named:
+        return named[-1]
+    raise NoInputError(f"there is no item {name}; `mshare ls` shows what there is")
+
+
+async def digest_of(connection: MailboxConnection, item: Item) -> str | None:
+    """Return the SHA-256 that travelled behind received content, or None."""
+    if item.own:
+        return item.sha256
+    facts = (await mailbox.fetch(connection, [item.uid], "BODYSTRUCTURE"))[0]
+    parts = mailbox.leaves(facts.get("BODYSTRUCTURE"))
+    for part in reversed(parts):
+        if part.type == MEDIA_TYPE:
+            octets = await section(connection, item.uid, part.section)
+            return _digest_in(octets)
+    return item.sha256
+
+
+async def section(connection: MailboxConnection, uid: int, name: str) -> bytes:
+    """Return one small section, decoded (RFC 3516)."""
+    found = await mailbox.fetch(connection, [uid], f"BINARY.PEEK[{name}]")
+    for facts in found:
+        octets = facts.get(f"BINARY[{name}]")
+        if isinstance(octets, bytes):
+            return octets
+    raise ProtocolError("the server does not give a part that it described")
+
+
+def _digest_in(octets: bytes) -> str | None:
+    try:
+        found = json.loads(octets)
+    except ValueError:
+        return None
+    digest = found.get("sha256") if isinstance(found, dict) else None
+    return digest if isinstance(digest, str) and len(digest) == 64 else None
+
+
+def url_of(connection: MailboxConnection, host: str, user: str, uid: int) -> ImapUrl:
+    """Return the URL by which BURL names an item of the open Library (RFC 5092)."""
+    return ImapUrl(
+        user=user,
+        host=host,
+        mailbox=LIBRARY,
+        uid=uid,
+        uid_validity=connection.uid_validity or None,
+    )

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""The memory of a terminal: Table 1 of the seed, in a file that only its owner reads.
+
+Number, random verification code, file path and sharing flag are the four columns of
+the seed; size, times and digest tell a file edited in place.  The terminal's own id is
+random, made with the file: numbers are counted per terminal.  Calls take milliseconds
+but touch the disk: make them in a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import string
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from terminal_client.errors import LocalInputOutputError
+from terminal_client.matching import Remembered, Shape
+
+CODE_LENGTH = 12
+"""Characters of a verification code: letters and digits, 71 bits."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS terminal (id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS table1 (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    code     TEXT NOT NULL,
+    path     TEXT NOT NULL UNIQUE,
+    sharing  INTEGER NOT NULL DEFAULT 0 CHECK (sharing IN (0, 1)),
+    size     INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,
+    sha256   TEXT
+) STRICT;
+"""
+
+
+def fresh_code() -> str:
+    """Return a random verification code, such as ``Aaa123`` (seed, Table 1)."""
+    alphabet = string.ascii_letters + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(CODE_LENGTH))
+
+
+class Memory:
+    """Table 1 of one profile."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def terminal(self) -> str:
+        """Return this terminal's id; made at the first call, then kept."""
+        with self._open() as base:
+            row = base.execute("SELECT id FROM terminal").fetchone()
+            if row is None:
+                row = (secrets.token_hex(8),)
+                base.execute("INSERT INTO terminal (id) VALUES (?)", row)
+            return str(row[0])
+
+    def by_path(self, path: Path) -> Remembered | None:
+        """Return the row of a file, if it was ever uploaded from here."""
+        with self._open() as base:
+            row = base.execute(
+                "SELECT * FROM table1 WHERE path = ?", (str(path),)
+            ).fetchone()
+            return _remembered(row) if row else None
+
+    def everything(self) -> list[Remembered]:
+        """Return the whole table, by number."""
+        with self._open() as base:
+            rows = base.execute("SELECT * FROM table1 ORDER BY number")
+            return [_remembered(row) for row in rows]
+
+    def begin(self, path: Path, shape: Shape) -> Remembered:
+        """Open a row for an upload of ``path``: keep or make its number, make a code.
+
+        Until `finish`, the flag is "no" and there is no digest, so that an upload
+        whose end we never saw is never taken for a whole one.
+        """
+        with self._open() as base:
+            row = base.execute(
+                "INSERT INTO table1 (code, path, size, mtime_ns, ctime_ns)"
+                " VALUES (?1, ?2, ?3, ?4, ?5)"
+                " ON CONFLICT (path) DO UPDATE SET code = ?1, sharing = 0, size = ?3,"
+                " mtime_ns = ?4, ctime_ns = ?5, sha256 = NULL"
+                " RETURNING *",
+                (fresh_code(), str(path), shape.size, shape.mtime_ns, shape.ctime_ns),
+            ).fetchone()
+            return _remembered(row)
+
+    def finish(self, entry: Remembered, sha256: str) -> None:
+        """Note that the server acknowledged the upload of ``entry``: flag "yes".
+
+        Nothing happens when another upload of the same path has begun meanwhile.
+        """
+        with self._open() as base:
+            base.execute(
+                "UPDATE table1 SET sharing = 1, sha256 = ?"
+                " WHERE number = ? AND code = ?",
+                (sha256, int(entry.number), entry.code),
+            )
+
+    def set_sharing(self, entry: Remembered, sharing: bool) -> None:
+        """Write what an upload check found (seed: the flag is marked yes or no)."""
+        with self._open() as base:
+            base.execute(
+                "UPDATE table1 SET sharing = ? WHERE number = ? AND code = ?",
+                (int(sharing), int(entry.number), entry.code),
+            )
+
+    def touch(self, entry: Remembered, shape: Shape) -> None:
+        """Note new times of a file that was read again and is the same."""
+        with self._open() as base:
+            base.execute(
+                "UPDATE table1 SET mtime_ns = ?, ctime_ns = ?"
+                " WHERE number = ? AND code = ?",
+                (shape.mtime_ns, shape.ctime_ns, int(entry.number), entry.code),
+            )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # SQLite gives its journal the permissions of the file it finds.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            with closing(sqlite3.connect(self._path, timeout=10)) as base, base:
+                base.executescript(_SCHEMA)
+                yield base
+        except (sqlite3.Error, OSError) as error:
+            raise LocalInputOutputError(
+                f"the memory of this terminal, {self._path}, cannot be used: {error}"
+            ) from error
+
+
+def _remembered(
+    row: tuple[int, str, str, int, int, int, int, str | None],
+) -> Remembered:
+    number, code, path, sharing, size, mtime_ns, ctime_ns, sha256 = row
+    return Remembered(
+        number=f"{number:03d}",
+        code=code,
+        path=path,
+        sharing=bool(sharing),
+        shape=Shape(size, mtime_ns, ctime_ns),
+        sha256=sha256,
+    )

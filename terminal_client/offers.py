@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""What others want to send us: offers, decided by moving them (seed 207 to 210)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from typing import Any
+
+from maild.mail.offer import MEDIA_TYPE, Offer, OfferError, parse_facts
+from terminal_client import mailbox
+from terminal_client.choice import by_id
+from terminal_client.errors import NoInputError
+from terminal_client.session_imap import MailboxConnection
+
+INBOX = "INBOX"
+ACCEPTED = "Accepted"
+DECLINED = "Declined"
+KEYWORD = "$Offer"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An offer that waits for a decision; ``place`` counts from 1, oldest first."""
+
+    place: int
+    uid: int
+    offer: Offer
+
+    @property
+    def id(self) -> str:
+        """The id of the offer."""
+        return self.offer.id
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``mshare offers --json`` prints."""
+        offer = self.offer
+        return {
+            "place": self.place,
+            "id": offer.id,
+            "sender": str(offer.sender),
+            "name": offer.name,
+            "type": offer.type,
+            "size": offer.size,
+            "sha256": offer.sha256,
+            "note": offer.note,
+            "created": _moment(offer.created).isoformat(),
+            "expires": _moment(offer.expires).isoformat(),
+        }
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(min(seconds, 2**35), UTC)
+
+
+async def waiting(connection: MailboxConnection) -> list[Waiting]:
+    """Return the offers that nobody has decided, oldest first."""
+    uids = await mailbox.open_and_search(
+        connection, INBOX, ["KEYWORD", KEYWORD, "UNDELETED"], write=True
+    )
+    places: dict[str, list[int]] = {}
+    for facts in await mailbox.fetch(connection, uids, "BODYSTRUCTURE"):
+        for part in mailbox.leaves(facts.get("BODYSTRUCTURE")):
+            if part.type == MEDIA_TYPE:
+                places.setdefault(part.section, []).append(int(facts["UID"]))
+                break
+    found: dict[int, Offer] = {}
+    for section, members in places.items():
+        wanted = f"BINARY.PEEK[{section}]"
+        for facts in await mailbox.fetch(connection, members, wanted):
+            offer = _offer(facts.get(f"BINARY[{section}]"))
+            if offer is not None:
+                found[int(facts["UID"])] = offer
+    return [
+        Waiting(place, uid, found[uid]) for place, uid in enumerate(sorted(found), 1)
+    ]
+
+
+def _offer(octets: Any) -> Offer | None:
+    try:
+        facts = parse_facts(octets) if isinstance(octets, bytes) else None
+    except OfferError:
+        return None
+    return facts if isinstance(facts, Offer) else None
+
+
+def pick(offers: Iterable[Waiting], name: str) -> Waiting:
+    """Return the offer with this id, beginning of an id, or place in the list."""
+    known = list(offers)
+    found = by_id(known, name)
+    if found is not None:
+        return found
+    if name.isdigit() and 1 <= int(name) <= len(known):
+        return known[int(name) - 1]
+    raise NoInputError(f"there is no offer {name}; `mshare offers` shows what waits")
+
+
+async def decide(
+    connection: MailboxConnection, chosen: Waiting, *, accepted: bool
+) -> None:
+    """Move the offer: its arrival in Accepted or Declined is the decision."""
+    await mailbox.open_mailbox(connection, INBOX, write=True)
+    target = ACCEPTED if accepted else DECLINED
+    await connection.run("UID", "MOVE", str(chosen.uid), target)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message of INBOX, as a list shows it; ``size`` in octets."""
+
+    uid: int
+    kind: str
+    """offer, item or mail."""
+    sender: str
+    subject: str
+    date: str
+    size: int
+    seen: bool
+    item: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``mshare inbox --json`` prints."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+async def inbox(connection: MailboxConnection) -> list[Letter]:
+    """Return the messages of INBOX, oldest first."""
+    uids = await mailbox.open_and_search(connection, INBOX, ["ALL"], write=True)
+    wanted = "FLAGS RFC822.SIZE " + mailbox.header_items(
+        "From", "Subject", "Date", "Share-Item"
+    )
+    return [_letter(facts) for facts in await mailbox.fetch(connection, uids, wanted)]
+
+
+def _letter(facts: dict[str, Any]) -> Letter:
+    fields = mailbox.headers(facts)
+    flags = {str(flag).casefold() for flag in facts.get("FLAGS") or []}
+    item = fields.get("share-item")
+    kind = "offer" if KEYWORD.casefold() in flags else "item" if item else "mail"
+    return Letter(
+        uid=int(facts["UID"]),
+        kind=kind,
+        sender=parseaddr(fields.get("from", ""))[1],
+        subject=fields.get("subject", ""),
+        date=fields.get("date", ""),
+        size=int(facts.get("RFC822.SIZE") or 0),
+        seen="\\seen" in flags,
+        item=item,
+    )

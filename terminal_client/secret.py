@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""Where the password is kept: the desktop's keyring, else a file only we can read.
+
+The keyring is used only when a real one answers (Secret Service, KWallet, Keychain);
+a file-like or null back end is not one.  Everything here blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import stat
+from contextlib import suppress
+
+import keyring
+import keyring.backends.fail
+import keyring.backends.null
+from keyring.errors import KeyringError
+
+from terminal_client.errors import CannotCreateError, SetUpError
+from terminal_client.profile import Profile, write_private
+
+SERVICE = "mshare"
+"""The keyring entry is (SERVICE, profile directory + address)."""
+
+
+def keep(profile: Profile, password: str) -> str:
+    """Store the password; return where, in words for people."""
+    if _real_keyring():
+        with suppress(KeyringError):
+            keyring.set_password(SERVICE, _entry(profile), password)
+            profile.secret_file.unlink(missing_ok=True)
+            return "the keyring"
+    try:
+        write_private(profile.secret_file, password.encode())
+    except OSError as error:
+        raise CannotCreateError(
+            f"the password cannot be kept in {profile.secret_file}: {error.strerror}"
+        ) from error
+    return f"{profile.secret_file} (readable by you only)"
+
+
+def recall(profile: Profile) -> str:
+    """Return the password; raise `SetUpError` when it is nowhere."""
+    path = profile.secret_file
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise SetUpError(
+                f"others can read the password in {path}; run `chmod 600 {path}`"
+            )
+        return path.read_bytes().decode().removesuffix("\n").removesuffix("\r")
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetUpError(f"{path} cannot be read: {error}") from error
+    found = None
+    if _real_keyring():
+        with suppress(KeyringError):
+            found = keyring.get_password(SERVICE, _entry(profile))
+    if found is None:
+        raise SetUpError(
+            f"no password is kept for {profile.address}; "
+            f"log in again with `mshare login {profile.address}`"
+        )
+    return found
+
+
+def forget(profile: Profile) -> None:
+    """Remove the password wherever it is."""
+    profile.secret_file.unlink(missing_ok=True)
+    if _real_keyring():
+        with suppress(KeyringError):
+            keyring.delete_password(SERVICE, _entry(profile))
+
+
+def _entry(profile: Profile) -> str:
+    return f"{profile.address} {profile.directory}"
+
+
+def _real_keyring() -> bool:
+    backend = keyring.get_keyring()
+    if isinstance(
+        backend, keyring.backends.null.Keyring | keyring.backends.fail.Keyring
+    ):
+        return False
+    return float(backend.priority) >= 1

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""The interaction unit, reading side: one IMAP connection (RFC 9051, RFC 3501)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+from terminal_client import errors
+from terminal_client.imap_answers import Placement, Response
+from terminal_client.profile import Profile
+from terminal_client.sasl import Exchange
+from terminal_client.session_imap_octets import (
+    CommandTimeout,
+    ImapClient,
+    LostError,
+    PlacedCommand,
+)
+
+CONNECT_TIMEOUT = 30.0
+"""Seconds for TCP, TLS and the greeting."""
+IDLE_TIMEOUT = 120.0
+"""Seconds without an octet from the server while a command waits."""
+
+_CAPABILITY = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
+
+
+class MailboxConnection:
+    """A logged-in IMAP connection; commands may be given from several tasks."""
+
+    def __init__(self, profile: Profile, tls: ssl.SSLContext) -> None:
+        self._profile = profile
+        self._tls = tls
+        self._client: ImapClient | None = None
+        self.capabilities: frozenset[str] = frozenset()
+        """Upper case; as told in the greeting or at login."""
+        self.selected: str | None = None
+        """The mailbox that is selected, with its mode (`terminal_client.mailbox`)."""
+        self.uid_validity = 0
+        """Of the selected mailbox."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands can be given."""
+        if self._client is None or self._client.protocol.transport is None:
+            return False
+        return not self._client.protocol.transport.is_closing()
+
+    async def open(self, password: str) -> None:
+        """Connect and log in; refuses a server that claims we are logged in already."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                self._client = ImapClient(self._profile, self._tls)
+                greeting = await self._client.greeted()
+                self._greet(greeting)
+                if not self.capabilities:
+                    await self.run("CAPABILITY")
+            await self._log_in(password)
+        except BaseException as error:
+            self.abort()
+            if isinstance(error, OSError | ssl.SSLError | LostError):
+                raise errors.from_connect(
+                    error, "the IMAP server", str(self._profile.imap)
+                ) from error
+            raise
+
+    def _greet(self, greeting: bytes) -> None:
+        words = greeting.upper().split()
+        if words[1:2] == [b"PREAUTH"]:
+            # Somebody in the middle would have us work in his mailbox, unproven.
+            raise errors.ProtocolError(
+                "the IMAP server says that we are logged in already (PREAUTH); "
+                "this may not be your server"
+            )
+        if words[1:2] == [b"BYE"]:
+            raise errors.TryLaterError("the IMAP server is busy or closing; try later")
+        if words[:2] != [b"*", b"OK"]:
+            raise errors.ProtocolError("what answers is not an IMAP server")
+        self._note_capabilities(greeting)
+
+    def _note_capabilities(self, line: bytes) -> None:
+        found = _CAPABILITY.search(line)
+        if found:
+            self.capabilities = frozenset(
+                found[1].decode("ascii", "replace").upper().split()
+            )
+
+    async def _log_in(self, password: str) -> None:
+        names = [c[5:] for c in self.capabilities if c.startswith("AUTH=")]
+        client = self._client_now()
+        exchange = Exchange(
+            names,
+            str(self._profile.address),
+            password,
+            client.protocol.transport.get_extra_info("ssl_object"),
+        )
+        first = base64.b64encode(exchange.first()).decode() or "="
+        words = ["AUTHENTICATE", exchange.mechanism]
+        held = deque([first])
+        if "SASL-IR" in self.capabilities:
+            words.append(held.popleft())
+        command = self._command(words, None, IDLE_TIMEOUT)
+        challenges: asyncio.Queue[bytes | None] = asyncio.Queue()
+        command.on_continuation = challenges.put_nowait
+        client.protocol.start(command)
+        answering = asyncio.ensure_future(self._answer(exchange, challenges, held))
+        try:
+            await self._done(command, f"log in as {self._profile.address}")
+        finally:
+            challenges.put_nowait(None)
+            await asyncio.gather(answering)
+        if not exchange.is_done:
+            raise errors.ProtocolError(
+                "the IMAP server said yes before it had proven itself; "
+                "this may not be your server"
+            )
+
+    async def _answer(
+        self,
+        exchange: Exchange,
+        challenges: asyncio.Queue[bytes | None],
+        held: deque[str],
+    ) -> None:
+        while (challenge := await challenges.get()) is not None:
+            if held:
+                response = held.popleft()
+            else:
+                try:
+                    octets = base64.b64decode(challenge, validate=True)
+                    response = base64.b64encode(await exchange.answer(octets)).decode()
+                except (binascii.Error, errors.TerminalError):
+                    self.abort()
+                    raise
+            self._client_now().protocol.transport.write(f"{response}\r\n".encode())
+
+    async def run(
+        self, *words: str, place: Placement | None = None, timeout: float = IDLE_TIMEOUT
+    ) -> list[Response]:
+        """Give one command; return its untagged responses.  ``timeout``: idle seconds.
+
+        A NO or BAD is raised as the `TerminalError` that says so.
+        """
+        command = self._command(words, place, timeout)
+        self._client_now().protocol.start(command)
+        return await self._done(command, f"run {words[0]}")
+
+    async def run_together(self, *commands: Sequence[str]) -> list[list[Response]]:
+        """Give commands in one go; return the responses of each."""
+        started = [self._command(words, None, IDLE_TIMEOUT) for words in commands]
+        for command in started:
+            self._client_now().protocol.start(command)
+        return [await self._done(c, f"run {c.name}") for c in started]
+
+    def _command(
+        self, words: Sequence[str], place: Placement | None, timeout: float
+    ) -> PlacedCommand:
+        return PlacedCommand(
+            self._client_now().protocol.new_tag(), words, place, timeout
+        )
+
+    async def _done(self, command: PlacedCommand, doing: str) -> list[Response]:
+        try:
+            await command.wait()
+        except CommandTimeout as error:
+            self.abort()
+            raise errors.TryLaterError(
+                f"the IMAP server at {self._profile.imap} went silent; try again"
+            ) from error
+        except LostError as error:
+            raise errors.TryLaterError(
+                f"the connection to the IMAP server at {self._profile.imap} was lost; "
+                "try again"
+            ) from error
+        finally:
+            if self._client is not None:
+                self._client.protocol.forget(command)
+        result, text = command.result
+        self._note_capabilities(text.encode())
+        for response in command.responses:
+            if response.line.upper().startswith(b"* CAPABILITY "):
+                self._note_capabilities(b"[" + response.line[2:] + b"]")
+        if result != "OK":
+            raise refusal(result, text, doing)
+        return command.responses
+
+    def _client_now(self) -> ImapClient:
+        if self._client is None or not self.is_open:
+            raise errors.TryLaterError(
+                f"the connection to the IMAP server at {self._profile.imap} was lost; "
+                "try again"
+            )
+        return self._client
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._client is not None:
+            self._client.stop()
+
+    async def close(self) -> None:
+        """Say goodbye; never fails."""
+        if self.is_open:
+            with suppress(errors.TerminalError):
+                await self.run("LOGOUT", timeout=5)
+        self.abort()
+
+
+def refusal(result: str, text: str, doing: str) -> errors.TerminalError:
+    """Return the error for a tagged NO or BAD."""
+    found = re.match(r"\[([A-Z-]+)[^\]]*\] ?(.*)", text)
+    code, said = (found[1], found[2]) if found else ("", text)
+    sentence = f"could not {doing}: the server said {said.rstrip('.') or result}"
+    match code:
+        case "AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED":
+            return errors.NotAllowedError(
+                f"{sentence}; check address and password with `mshare login`"
+            )
+        case "NONEXISTENT" | "TRYCREATE":
+            return errors.NoInputError(sentence)
+        case "NOPERM" | "CANNOT" | "PRIVACYREQUIRED" | "EXPIRED":
+            return errors.NotAllowedError(sentence)
+        case "OVERQUOTA" | "LIMIT" | "TOOBIG":
+            return errors.UnavailableError(sentence)
+        case "UNAVAILABLE" | "INUSE" | "SERVERBUG" | "CONTACTADMIN":
+            return errors.TryLaterError(f"{sentence}; try again later")
+        case _:
+            bad = result == "BAD"
+            return (errors.ProtocolError if bad else errors.UnavailableError)(sentence)

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""The terminal as a library: what `mshare` does, for programs.
+
+::
+
+    async with Terminal.open() as terminal:
+        item = await terminal.upload(Path("film.mov"))
+        await terminal.send(item, "bob@b.example", note="as promised")
+        async for offer in terminal.offers():
+            await terminal.accept(offer.id)
+
+Connections are made when first needed and kept: one login each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from maild.mail.address import Address
+from terminal_client import (
+    addresses,
+    download,
+    errors,
+    library,
+    mailbox,
+    matching,
+    offers,
+    profile,
+    reading,
+    secret,
+    submission,
+    tls,
+    transfers,
+)
+from terminal_client.library import Item
+from terminal_client.memory import Memory
+from terminal_client.offers import Letter, Waiting
+from terminal_client.profile import Profile
+from terminal_client.session_imap import MailboxConnection
+from terminal_client.session_smtp import SubmissionConnection
+from terminal_client.submission import Progress
+from terminal_client.transfers import Transfer
+
+POLL = 1.0
+"""Seconds between two looks at a transfer that is followed."""
+
+
+def _nobody(done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One sending command that the server took (seed 213)."""
+
+    transfer: str
+    """The id by which `Terminal.transfers` knows it."""
+    recipient: Address
+
+
+class Terminal:
+    """One person's terminal.  Make it with `Terminal.open`."""
+
+    def __init__(self, who: Profile, password: str) -> None:
+        self.profile = who
+        self.memory = Memory(who.memory_file)
+        self._password = password
+        self._tls = tls.client_context(who)
+        self._mailboxes: MailboxConnection | None = None
+        self._submission: SubmissionConnection | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, who: Profile | str | None = None, *, password: str | None = None
+    ) -> AsyncIterator[Terminal]:
+        """Open the terminal of a profile (a name, a directory, or the default one)."""
+        known = who if isinstance(who, Profile) else profile.load(who)
+        if password is None:
+            password = await asyncio.to_thread(secret.recall, known)
+        terminal = cls(known, password)
+        try:
+            yield terminal
+        finally:
+            await terminal.close()
+
+    async def close(self) -> None:
+        """Say goodbye to both servers; never fails."""
+        for connection in (self._submission, self._mailboxes):
+            if connection is not None:
+                await connection.close()
+
+    async def verify(self) -> None:
+        """Log in to both servers (seed 201, 202); raise what is wrong."""
+        await asyncio.gather(self._mail(), self._server())
+
+    async def _mail(self) -> MailboxConnection:
+        if self._mailboxes is None or not self._mailboxes.is_open:
+            self._mailboxes = MailboxConnection(self.profile, self._tls)
+            await self._mailboxes.open(self._password)
+        return self._mailboxes
+
+    async def _server(self) -> SubmissionConnection:
+        if self._submission is None or not self._submission.is_open:
+            self._submission = SubmissionConnection(self.profile, self._tls)
+            await self._submission.open(self._password)
+        return self._submission
+
+    # Uploading: seed 211, 212, and the upload itself
+
+    async def check(self, path: Path) -> matching.Outcome:
+        """Find out whether a file is on the server; mark the flag in Table 1."""
+        with await asyncio.to_thread(reading.open_file, path) as file:
+            absolute, shape = file.path, file.shape
+        entry = await asyncio.to_thread(self.memory.by_path, absolute)
+        if entry is None:
+            return matching.Outcome(matching.Finding.NEVER)
+        outcome = matching.Outcome(matching.Finding.EDITED)
+        if await self._is_untouched(entry, absolute, shape):
+            terminal = await asyncio.to_thread(self.memory.terminal)
+            held = await library.held_under(await self._mail(), entry.number)
+            outcome = matching.match(entry, terminal, held)
+        await asyncio.to_thread(self.memory.set_sharing, entry, outcome.sharing)
+        return outcome
+
+    async def _is_untouched(
+        self, entry: matching.Remembered, path: Path, shape: matching.Shape
+    ) -> bool:
+        quick = matching.untouched(entry, shape)
+        if quick is not None:
+            return quick
+        # Other times, same size: only the content itself can tell.
+        digest, read = await reading.digest_of(path)
+        if digest != entry.sha256:
+            return False
+        await asyncio.to_thread(self.memory.touch, entry, read)
+        return True
+
+    async def upload(
+        self, path: Path, *, progress: Progress = _nobody, again: bool = False
+    ) -> Item:
+        """Bring a file into the own Library, unless it is there; return its item.
+
+        ``again`` uploads even what is there.
+        """
+        outcome = await self.check(path) if not again else None
+        if outcome is not None and outcome.held is not None:
+            return await self._item_at(outcome.held.uid, None)
+        async with self._one_at_a_time:
+            with await asyncio.to_thread(reading.open_file, path) as file:
+                entry = await asyncio.to_thread(
+                    self.memory.begin, file.path, file.shape
+                )
+                receipt = await submission.upload(
+                    await self._server(),
+                    self.profile.address,
+                    file,
+                    entry,
+                    await asyncio.to_thread(self.memory.terminal),
+                    progress,
+                )
+        await asyncio.to_thread(self.memory.finish, entry, receipt.sha256)
+        held = await library.held_under(await self._mail(), entry.number)
+        ours = [h for h in held if h.code == entry.code]
+        if not ours:
+            raise errors.TryLaterError(
+                f"the server took {path} as {receipt.id} but does not show it yet; "
+                "look with `mshare ls`"
+            )
+        return await self._item_at(ours[-1].uid, receipt)
+
+    async def _item_at(self, uid: int, receipt: submission.Receipt | None) -> Item:
+        items = await library.read(await self._mail(), [uid])
+        if not items:
+            raise errors.TryLaterError("the item is gone again; look with `mshare ls`")
+        item = await self._with_digest(items[0])
+        return item if receipt is None else replace(item, sha256=receipt.sha256)
+
+    async def _with_digest(self, item: Item) -> Item:
+        """Add what Table 1 knows of an own upload."""
+        if item.sha256 is None and item.code is not None:
+            for entry in await asyncio.to_thread(self.memory.everything):
+                if (entry.code, entry.number) == (item.code, item.number):
+                    return replace(item, sha256=entry.sha256)
+        return item
+
+    # Sending: seed 213
+
+    async def send(
+        self, what: Item | Path | str, *recipients: str | Address, note: str = ""
+    ) -> list[Sent]:
+        """Command the server to send an item; a `Path` is uploaded first if needed.
+
+        A string names an item by id or file name.  One transfer for each recipient.
+        """
+        to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
+        uid, section = await self._place_of(what)
+        server = await self._server()
+        if "BURL" not in server.ehlo:
+            raise errors.ProtocolError(
+                "the submission server does not offer BURL; is it a maild?"
+            )
+        url = library.url_of(
+            await self._mail(), self._url_host(), str(self.profile.address), uid
+        )
+        sent = []
+        async with self._one_at_a_time:
+            for recipient in to:
+                transfer = await submission.send(
+                    server, self.profile.address, recipient, url, section, note
+                )
+                sent.append(Sent(transfer, recipient))
+        return sent
+
+    async def _place_of(self, what: Item | Path | str) -> tuple[int, str]:
+        """Return UID and section of an item, in as few octets as possible."""
+        connection = await self._mail()
+        if isinstance(what, Path):
+            outcome = await self.check(what)
+            if outcome.held is not None:
+                return outcome.held.uid, "1"
+            what = await self.upload(what)
+        elif isinstance(what, str):
+            what = await library.find(connection, what)
+        else:
+            await mailbox.open_mailbox(connection, library.LIBRARY)
+        return what.uid, what.section
+
+    def _url_host(self) -> str:
+        """Return the host that BURL takes: the one it was advertised with."""
+        assert self._submission is not None
+        offered = self._submission.ehlo.keywords.get("BURL", "")
+        for word in offered.split():
+            if word.lower().startswith("imap://"):
+                return word[len("imap://") :].rstrip("/").rpartition("@")[2]
+        return self._submission.ehlo.domain or self.profile.address.domain
+
+    # Following: seed 219
+
+    async def transfers(self, *ids: str) -> list[Transfer]:
+        """Return all outgoing transfers, or those that ids (or beginnings) name."""
+        connection = await self._mail()
+        if ids:
+            return await transfers.some(connection, list(ids))
+        return await transfers.everything(connection)
+
+    async def follow(
+        self, *ids: str, interval: float = POLL
+    ) -> AsyncIterator[list[Transfer]]:
+        """Yield transfers again and again until all of them are final."""
+        while True:
+            now = await self.transfers(*ids)
+            yield now
+            if all(transfer.is_final for transfer in now):
+                return
+            await asyncio.sleep(interval)
+
+    # Receiving: seed 207 to 210, 220
+
+    async def offers(self) -> AsyncIterator[Waiting]:
+        """Yield the offers that wait for a decision, oldest first."""
+        for waiting in await offers.waiting(await self._mail()):
+            yield waiting
+
+    async def accept(self, name: str) -> Waiting:
+        """Accept an offer, by id, beginning of an id, or place in the list."""
+        return (await self.decide([name], accepted=True))[0]
+
+    async def decline(self, name: str) -> Waiting:
+        """Decline an offer, by id, beginning of an id, or place in the list."""
+        return (await self.decide([name], accepted=False))[0]
+
+    async def decide(self, names: Iterable[str], *, accepted: bool) -> list[Waiting]:
+        """Decide several offers, all named as they are listed now."""
+        connection = await self._mail()
+        known = await offers.waiting(connection)
+        chosen = [offers.pick(known, name) for name in names]
+        for waiting in chosen:
+            await offers.decide(connection, waiting, accepted=accepted)
+        return chosen
+
+    async def inbox(self) -> list[Letter]:
+        """Return the messages of INBOX, oldest first."""
+        return await offers.inbox(await self._mail())
+
+    async def items(self) -> list[Item]:
+        """Return the items of the Library, oldest first."""
+        found = await library.everything(await self._mail())
+        return [await self._with_digest(item) for item in found]
+
+    async def get(
+        self,
+        name: str | Item,
+        dest: Path | None = None,
+        *,
+        force: bool = False,
+        progress: Progress = _nobody,
+    ) -> Path:
+        """Download an item into ``dest`` (a file, a directory; default: here).
+
+        The file appears under its name only when every octet is there and its digest
+        is the one that travelled with it.
+        """
+        connection = await self._mail()
+        item, expected = await self._wanted(connection, name)
+        place = download.destination(item.name, dest, replace=force)
+        file = await asyncio.to_thread(place.open, item.size)
+        try:
+            await self._into(connection, item, expected, file, progress)
+            return await asyncio.to_thread(place.keep)
+        finally:
+            await asyncio.to_thread(place.discard)
+
+    async def get_to(
+        self, name: str | Item, sink: BinaryIO, *, progress: Progress = _nobody
+    ) -> Item:
+        """Write an item to a stream; the digest is checked after the last octet."""
+        connection = await self._mail()
+        item, expected = await self._wanted(connection, name)
+        await self._into(connection, item, expected, sink, progress)
+        await asyncio.to_thread(sink.flush)
+        return item
+
+    async def _wanted(
+        self, connection: MailboxConnection, name: str | Item
+    ) -> tuple[Item, str | None]:
+        item = name if isinstance(name, Item) else await library.find(connection, name)
+        await mailbox.open_mailbox(connection, library.LIBRARY)
+        item = await self._with_digest(item)
+        return item, item.sha256 or await library.digest_of(connection, item)
+
+    async def _into(
+        self,
+        connection: MailboxConnection,
+        item: Item,
+        expected: str | None,
+        sink: BinaryIO,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        digest = await download.content(connection, item, sink, progress)
+        if expected is not None and digest != expected:
+            raise errors.ContentError(
+                f"what came of {item.name} is not what was sent (sha-256 {digest} "
+                f"instead of {expected}); get it again"
+            )

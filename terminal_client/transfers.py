@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""How our sendings fare: messages and METADATA of the mailbox Transfers (seed 219)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from maild.mail.transfer import FINAL, KEYWORD, State
+from terminal_client import mailbox
+from terminal_client.choice import by_id
+from terminal_client.errors import NoInputError, TerminalError
+from terminal_client.imap_answers import values
+from terminal_client.session_imap import MailboxConnection
+from terminal_client.session_imap_octets import quoted
+
+TRANSFERS = "Transfers"
+ENTRY = "/private/vendor/maild/transfer"
+_STATES = {keyword.casefold(): state for state, keyword in KEYWORD.items()}
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ASKED_AT_ONCE = 50
+"""METADATA entries in one command."""
+_STATUS = {
+    State.SENT: os.EX_OK,
+    State.FAILED: os.EX_UNAVAILABLE,
+    State.EXPIRED: os.EX_UNAVAILABLE,
+    State.CANCELLED: os.EX_UNAVAILABLE,
+    State.DECLINED: os.EX_NOPERM,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One transfer; ``octets`` are those the other server acknowledged."""
+
+    id: str
+    uid: int
+    state: State
+    recipient: str
+    name: str
+    octets: int
+    size: int
+    reason: str
+    """The last status and reply, or ""."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self.state in FINAL
+
+    @property
+    def status(self) -> int:
+        """The exit status that says how it stands (sysexits(3)); 75 while under way."""
+        return _STATUS.get(self.state, os.EX_TEMPFAIL)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``mshare status --json`` prints."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+async def everything(connection: MailboxConnection) -> list[Transfer]:
+    """Return all outgoing transfers, oldest first."""
+    uids = await mailbox.open_and_search(connection, TRANSFERS, ["ALL"])
+    wanted = "FLAGS " + mailbox.header_items("Share-Transfer", "Subject", "To")
+    found = await mailbox.fetch(connection, uids, wanted)
+    shown = {_id_of(facts): facts for facts in found if _id_of(facts)}
+    details = await _details(connection, list(shown))
+    return [_transfer(id_, facts, details.get(id_, {})) for id_, facts in shown.items()]
+
+
+async def some(connection: MailboxConnection, ids: list[str]) -> list[Transfer]:
+    """Return the transfers that these ids, or beginnings of ids, name, in order."""
+    known = await everything(connection)
+    return [pick(known, name) for name in ids]
+
+
+def pick(known: list[Transfer], name: str) -> Transfer:
+    """Return the transfer with this id or beginning of an id."""
+    found = by_id(known, name)
+    if found is None:
+        raise NoInputError(f"there is no transfer {name}; `mshare status` shows all")
+    return found
+
+
+def _id_of(facts: dict[str, Any]) -> str:
+    found = mailbox.headers(facts).get("share-transfer", "")
+    return found if _ID.fullmatch(found) else ""
+
+
+def _transfer(id_: str, facts: dict[str, Any], detail: dict[str, Any]) -> Transfer:
+    fields = mailbox.headers(facts)
+    flags = [str(flag).casefold() for flag in facts.get("FLAGS") or []]
+    state = next((_STATES[flag] for flag in flags if flag in _STATES), State.QUEUED)
+    subject = fields.get("subject", "")
+    return Transfer(
+        id=id_,
+        uid=int(facts["UID"]),
+        state=_state(detail.get("state"), state),
+        recipient=str(detail.get("recipient") or fields.get("to", "")),
+        name=str(detail.get("name") or subject),
+        octets=_number(detail.get("octets")),
+        size=_number(detail.get("size")),
+        reason=str(
+            detail.get("reply") or detail.get("reason") or detail.get("status") or ""
+        ),
+    )
+
+
+def _state(told: Any, shown: State) -> State:
+    """Prefer the entry: it is renewed with every octet counted, the keyword is not."""
+    try:
+        return State(told) if isinstance(told, str) else shown
+    except ValueError:
+        return shown
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+async def _details(
+    connection: MailboxConnection, ids: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what METADATA (RFC 5464) says about transfers, if there is any."""
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(ids), _ASKED_AT_ONCE):
+        entries = " ".join(
+            f"{ENTRY}/{id_}" for id_ in ids[start : start + _ASKED_AT_ONCE]
+        )
+        try:
+            responses = await connection.run(
+                "GETMETADATA", quoted(TRANSFERS), f"({entries})"
+            )
+        except TerminalError:
+            if connection.is_open:
+                return found
+            raise
+        for response in responses:
+            match values(response):
+                case ["*", str(kind), _, list(pairs)] if kind.upper() == "METADATA":
+                    found.update(_entries(pairs))
+                case _:
+                    pass
+    return found
+
+
+def _entries(pairs: list[Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in zip(pairs[::2], pairs[1::2], strict=False):
+        text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        try:
+            facts = json.loads(value) if isinstance(value, bytes) else None
+        except ValueError:
+            continue
+        if isinstance(facts, dict):
+            found[text.rpartition("/")[2]] = facts
+    return found
