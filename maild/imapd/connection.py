@@ -31,9 +31,9 @@ class ClosedError(Exception):
 class Connection(asyncio.Protocol):
     """The transport's other side.  ``made`` is called once, when it is there."""
 
-    def __init__(self, made: Callable[[Connection], None], *, secure: bool) -> None:
+    def __init__(self, made: Callable[[Connection], None]) -> None:
         self.reader = CommandReader()
-        self.secure = secure
+        self.secure = False
         self.host = ""
         self._made = made
         self._transport: asyncio.Transport | None = None
@@ -49,8 +49,9 @@ class Connection(asyncio.Protocol):
         return f"unknown[{self.host}]"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin (asyncio calls this; with implicit TLS after the handshake)."""
+        """Begin, deaf for now (asyncio calls this): TLS may have to come first."""
         assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
         self._take_transport(transport)
         peer = transport.get_extra_info("peername")
         self.host = str(peer[0]) if peer else "local"
@@ -81,6 +82,11 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let senders go on (asyncio calls this)."""
         self._writable.set()
+
+    def begin(self) -> None:
+        """Begin to listen, in clear."""
+        if self._transport is not None and not self._closed:
+            self._transport.resume_reading()
 
     async def more(self, seconds: float) -> None:
         """Wait until octets have come; raise `ClosedError` or `TimeoutError`."""
@@ -132,6 +138,12 @@ class Connection(asyncio.Protocol):
             raise ClosedError
         self.secure = True
         self._take_transport(secured)
+
+    def farewell(self, octets: bytes) -> None:
+        """Send last words without waiting for anybody, then close."""
+        if self._transport is not None and not self._closed:
+            self._transport.write(octets)
+        self.close()
 
     def close(self) -> None:
         """Send what waits, then close."""

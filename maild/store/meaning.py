@@ -106,6 +106,17 @@ def carry(tx: Tx, errand: Errand, now: float) -> Carried:
     return Carried(target.uid_validity, tuple(pairs))
 
 
+def expunge_deleted(tx: Tx, source: Mailbox, uids: Iterable[int], now: float) -> None:
+    r"""Remove those of ``uids`` that are \Deleted, and what they stand for."""
+    rows = tx.all(
+        r"""SELECT uid FROM message
+        WHERE mailbox_id = ?1 AND ' ' || flags || ' ' LIKE '% \Deleted %'""",
+        source.id,
+    )
+    deleted = {uid for (uid,) in rows}
+    expunge(tx, source, [uid for uid in uids if uid in deleted], now)
+
+
 def expunge(tx: Tx, source: Mailbox, uids: Sequence[int], now: float) -> None:
     """Remove messages for good, and what they stand for."""
     if source.name == "Transfers":

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verb that changes flags: STORE (RFC 9051 §6.4.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maild.imapd.session import Done, Session
+from maild.store import meaning
+from maild.wire.imap_cursor import BadError, Cursor
+from maild.wire.imap_numbers import compact
+from maild.wire.imap_read import Command
+from maild.wire.imap_write import NoError, flag_list
+
+LONGEST_KEYWORD = 100
+"""Octets of one keyword."""
+MOST_FLAGS = 50
+"""Flags in one STORE."""
+
+
+def demand_writable(session: Session) -> None:
+    """Refuse what would change a mailbox that was only to be examined."""
+    if session.view.read_only:
+        raise NoError("the mailbox is selected read-only", "READ-ONLY")
+
+
+async def store(session: Session, command: Command, *, uid: bool = False) -> Done:
+    """STORE (RFC 9051 §6.4.6), UNCHANGEDSINCE (RFC 7162 §3.1.3)."""
+    cursor = command.cursor()
+    view = session.view
+    uids = view.uids_of(cursor.sequence_set(), uid=uid)
+    cursor.space()
+    since = _unchanged_since(cursor)
+    mode = next((sign for sign in ("+", "-") if cursor.accept(sign.encode())), "=")
+    item = cursor.keyword()
+    if item not in {"FLAGS", "FLAGS.SILENT"}:
+        raise BadError("only FLAGS can be stored")
+    cursor.space()
+    flags = _take_flags(cursor)
+    demand_writable(session)
+    if since is not None:
+        session.enabled.add("CONDSTORE")
+    changed, left = await session.store.index.write(
+        meaning.store_flags,
+        view.mailbox,
+        uids,
+        mode,
+        flags,
+        session.store.clock(),
+        unchanged_since=since,
+    )
+    view.put(changed)
+    refused = set(left)
+    told = [u for u in uids if u not in refused]
+    if item == "FLAGS.SILENT":
+        told = [line.uid for line in changed] if session.condstore else []
+    await _tell_flags(session, told, silent=item == "FLAGS.SILENT", uid=uid)
+    shown = left if uid else [number for number, _ in view.numbered(left)]
+    return Done("stored", f"MODIFIED {compact(shown)}" if left else "")
+
+
+def _unchanged_since(cursor: Cursor) -> int | None:
+    if not cursor.accept(b"(UNCHANGEDSINCE "):
+        return None
+    since = cursor.number()
+    cursor.expect(b") ")
+    return since
+
+
+def _take_flags(cursor: Cursor) -> tuple[str, ...]:
+    """Take the flags to the end; the parentheses may be missing (RFC 9051 §9)."""
+    if cursor.peek() == b"(":
+        flags = cursor.flag_list()
+    else:
+        found = [cursor.flag()]
+        while not cursor.at_end:
+            cursor.space()
+            found.append(cursor.flag())
+        flags = tuple(found)
+    cursor.end()
+    if len(flags) > MOST_FLAGS or any(len(f) > LONGEST_KEYWORD for f in flags):
+        raise NoError("too many flags, or too long ones", "LIMIT")
+    return flags
+
+
+async def _tell_flags(
+    session: Session, uids: Sequence[int], *, silent: bool, uid: bool
+) -> None:
+    told = bytearray()
+    for number, line in session.view.numbered(uids):
+        facts = [b"UID %d" % line.uid] if uid else []
+        if not silent:
+            facts.append(b"FLAGS " + flag_list(line.flags))
+        if session.condstore:
+            facts.append(b"MODSEQ (%d)" % line.mod_seq)
+        told += b"* %d FETCH (%s)\r\n" % (number, b" ".join(facts))
+        if len(told) > 64 * 1024:
+            await session.send(bytes(told))
+            told.clear()
+    if told:
+        await session.send(bytes(told))
