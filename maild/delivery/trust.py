@@ -49,7 +49,7 @@ class Trust:
 
 
 def check_fingerprint(der: bytes | None, fingerprint: str, peer: str) -> None:
-    """Raise `ReplyError` unless the certificate has this SHA-256 (hex, colons or not)."""
+    """Raise `ReplyError` unless the certificate has this SHA-256 (hex, any colons)."""
     wanted = fingerprint.replace(":", "").lower()
     if der is None or not hmac.compare_digest(hashlib.sha256(der).hexdigest(), wanted):
         raise untrusted(peer, "its certificate has another fingerprint")
