@@ -69,7 +69,7 @@ class Arrival:
         try:
             return await asyncio.to_thread(self._store.blobs.state, blob_id)
         except NotFoundError as error:
-            raise NoError("the content is gone", "EXPUNGEISSUED") from error
+            raise NoError("the content has moved; ask again", "INUSE") from error
 
     def _in_progress(self, state: BlobState, end: int) -> bytes:
         code = "INPROGRESS"

@@ -183,7 +183,9 @@ def _by_content(key: InHeader | InText | Day, known: Known) -> bool:
                 field.name == name and in_field(field, text) for field in known.fields
             )
         case InText(text, header):
-            in_header = header and any(in_field(f, text) for f in known.fields)
+            in_header = header and any(
+                in_field(field, text, named=True) for field in known.fields
+            )
             return in_header or known.holds(text)
 
 

@@ -23,9 +23,14 @@ MAX_TEXT = 64 * 2**20
 """Octets of one part that are looked at: a search does not read 50 GB of log file."""
 
 
-def in_field(field: HeaderField, needle: str) -> bool:
-    """Whether a field's text holds ``needle`` (case-folded), encoded words decoded."""
+def in_field(field: HeaderField, needle: str, *, named: bool = False) -> bool:
+    """Whether a field's text holds ``needle`` (case-folded), encoded words decoded.
+
+    ``named``: its name is looked at, too.
+    """
     value = _decoded(field.value)
+    if named:
+        value = f"{field.name.decode('latin-1')}: {value}"
     if needle in value.casefold():
         return True
     return "=?" in value and needle in decoded_words(value).casefold()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from maild.imapd.bodystructure import body, envelope
 from maild.mail.structure import Part
-
 from tests.unit.imapd.strict import read_value
 
 ALICE = ("Alice", None, "alice", "a.example")
