@@ -251,5 +251,3 @@ async def mailroom(root: Path) -> AsyncIterator[Mailroom]:
     finally:
         await asyncio.to_thread(store.close)
 
-
-__all__ = ["Base64", "Constant", "Raw", "Rope"]
