@@ -67,7 +67,7 @@ async def authenticate(session: Session, command: Command) -> Done:
     try:
         account = await _converse(session, exchange, first)
     except LoginError:
-        session.refused_login(mechanism, "")
+        session.refused_login(mechanism, exchange.user)
         raise _REFUSED from None
     return _welcome(session, account)
 
