@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may send what to whom: decided at MAIL and RCPT, before any octet of content."""
+
+from __future__ import annotations
+
+from maild import ids
+from maild.mail.address import Address
+from maild.mail.envelope import MailFrom, RcptTo
+from maild.mail.reply import ReplyError
+from maild.smtpd import replies
+from maild.smtpd.listener import Listener
+from maild.smtpd.thread import in_thread
+from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
+from maild.store import accounts, consent
+from maild.store.accounts import Account
+
+MOST_RECIPIENTS = 100
+"""Recipients of one transaction (RFC 5321 §4.5.3.1.8)."""
+
+
+class Admission:
+    """The rules of one listener for one client."""
+
+    def __init__(self, listener: Listener, client: str) -> None:
+        self._listener = listener
+        self._client = client
+
+    def sender(self, mail: MailFrom, account: Account | None) -> Transaction:
+        """Begin a transaction, or raise why not."""
+        if self._listener.is_submission:
+            limit = self._listener.size_limit
+            if account is None:
+                raise ReplyError(replies.LOGIN_FIRST)
+            if mail.sender is None or mail.sender.base.key != account.address.key:
+                raise ReplyError(replies.NOT_YOUR_ADDRESS)
+        else:
+            limit = self._listener.ordinary_limit
+        if (mail.size or 0) > self._listener.size_limit:
+            raise ReplyError(replies.TOO_LARGE)
+        if (mail.size or 0) > limit and mail.proof is None:
+            raise ReplyError(replies.NEEDS_OFFER)
+        return Transaction(
+            mail=mail, id=ids.queue_id(), trace=ids.trace_id(), size_limit=limit
+        )
+
+    async def arrived_before(self, transaction: Transaction, *, tls: bool) -> bool:
+        """Whether the content of this push is here: only its 250 was lost."""
+        return False
+
+    async def recipient(
+        self,
+        transaction: Transaction,
+        rcpt: RcptTo,
+        account: Account | None,
+        *,
+        tls: bool,
+    ) -> None:
+        """Add a recipient to ``transaction``, or raise why not."""
+        if transaction.ticket or transaction.is_upload:
+            raise ReplyError(replies.TOO_MANY_RECIPIENTS)
+        if len(transaction.recipients) >= MOST_RECIPIENTS:
+            raise ReplyError(replies.TOO_MANY_RECIPIENTS)
+        if self._listener.is_submission:
+            assert account is not None
+            await self._outgoing(transaction, rcpt.recipient, account)
+        else:
+            await self._incoming(transaction, rcpt.recipient, tls=tls)
+
+    async def _outgoing(
+        self, transaction: Transaction, address: Address, account: Account
+    ) -> None:
+        if address.tag == LIBRARY_TAG and address.base.key == account.address.key:
+            if transaction.recipients:
+                raise ReplyError(replies.TOO_MANY_RECIPIENTS)
+            await self._need_room(transaction.mail.size or 0)
+            transaction.is_upload = True
+        elif self._listener.identity.is_local(address):
+            if await self._find(address) is None:
+                raise ReplyError(replies.NO_SUCH_USER)
+        elif not _is_mail_domain(address):
+            raise ReplyError(replies.NOT_ROUTABLE)
+        transaction.recipients.append(Recipient(address, None))
+
+    async def _incoming(
+        self, transaction: Transaction, address: Address, *, tls: bool
+    ) -> None:
+        if not self._listener.identity.is_local(address):
+            raise ReplyError(replies.RELAYING_DENIED)
+        account = await self._find(address)
+        if account is None:
+            raise ReplyError(replies.NO_SUCH_USER)
+        size = transaction.mail.size or 0
+        ticket = None
+        if not transaction.recipients:
+            ticket = await self._redeemed(transaction.mail, address)
+        if ticket is not None:
+            await self._admit_push(ticket, size, tls=tls)
+        elif size > transaction.size_limit:
+            raise ReplyError(replies.NEEDS_OFFER)
+        else:
+            await self._need_room(size)
+        transaction.ticket = ticket
+        transaction.recipients.append(Recipient(address, account))
+
+    async def _redeemed(self, mail: MailFrom, recipient: Address) -> Ticket | None:
+        """Return what the TRANSID opens for exactly these two addresses."""
+        if mail.proof is None or mail.sender is None:
+            return None
+        store = self._listener.store
+        accepted = await store.index.read(
+            consent.redeem, mail.proof, mail.sender, recipient, store.clock()
+        )
+        return None if accepted is None else Ticket(mail.proof, accepted)
+
+    async def _admit_push(self, ticket: Ticket, size: int, *, tls: bool) -> None:
+        accepted = ticket.accepted
+        if not tls and not self._listener.may_be_plain(self._client):
+            raise ReplyError(replies.TLS_NEEDED)
+        if size > ticket.limit or accepted.size > self._listener.size_limit:
+            raise ReplyError(replies.TOO_LARGE)
+        if accepted.final_reply is None:
+            # What the offer has reserved is not free for others, but for this push.
+            await self._need_room(1)
+
+    async def _need_room(self, size: int) -> None:
+        free = await in_thread(
+            self._listener.threads, self._listener.store.blobs.free_space
+        )
+        if free < size:
+            raise ReplyError(replies.STORE_FULL)
+
+    async def _find(self, address: Address) -> Account | None:
+        return await self._listener.store.index.read(accounts.find, address)
+
+
+def _is_mail_domain(address: Address) -> bool:
+    """Whether mail can be routed by name: a host or an IP address is none (CWE-918)."""
+    *above, last = address.domain.split(".")
+    return bool(above) and not address.is_literal and not last.isdigit()

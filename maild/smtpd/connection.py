@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection: its lines, its replies in order, its TLS, and how it ends.
+
+Verbs live in `maild.smtpd.session`.  The library gives the protocol class, the stream
+and STARTTLS; the command loop is ours, because a reply may wait for its commit while
+the next command runs, and because a peer that half-closes still gets its replies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Coroutine
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, TLSSetupException
+
+from maild import delivery_log
+from maild.mail.reply import Reply, ReplyError
+from maild.smtpd import replies
+from maild.smtpd.listener import Listener
+from maild.smtpd.stream import Stream
+from maild.wire.smtp_order import OrderedReplies
+from maild.wire.smtp_reply import format_reply
+
+_log = logging.getLogger(__name__)
+
+MOST_ERRORS = 20
+"""Refused commands after which a connection ends (Postfix smtpd_hard_error_limit)."""
+MOST_WAITING = 50
+"""Replies that may wait for their commit before no further command is read."""
+LINGER = 0.5
+"""Seconds of silence after which a peer that was hung up on has read our reply."""
+LINGER_OCTETS = 2**20
+"""Octets read and dropped so that the peer reads our last reply, not a reset."""
+
+
+class Connection(SMTP):
+    """What every SMTP connection does, whatever the commands mean."""
+
+    line_length_limit = 12288
+    """Octets of a command line: the longest is AUTH (RFC 4954 §4)."""
+
+    def __init__(self, listener: Listener, alive: set[Connection]) -> None:
+        # An attribute of its own: the library's is shared by all connections, and each
+        # new connection would reset the limits of live ones.
+        self.command_size_limits = defaultdict(int)
+        super().__init__(
+            None,
+            hostname=listener.identity.hostname,
+            ident="ESMTP",
+            tls_context=listener.identity.tls,
+            enable_SMTPUTF8=True,
+            timeout=listener.idle_timeout,
+            loop=asyncio.get_running_loop(),
+        )
+        self.listener = listener
+        self._alive = alive
+        self.ip = ""
+        self.tls = False
+        self.task: asyncio.Task[None] | None = None
+        self._replies = OrderedReplies()
+        self._landings: set[asyncio.Task[None]] = set()
+        self._counted = False
+        self._leaving = False
+        self._lingers = False
+        self._errors = 0
+        self._verb = ""
+
+    # What the transport tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; also called when TLS has begun, which resets everything."""
+        peer = transport.get_extra_info("peername")
+        self.ip = str(peer[0]) if peer else "local"
+        self.tls = transport.get_extra_info("ssl_object") is not None
+        self.forget_greeting()
+        if self._original_transport is None:
+            self._counted = self.listener.guests.enter(self.ip)
+            self._leaving = not self._counted
+        super().connection_made(transport)
+        if self._original_transport is None:
+            self.task = self._handler_coroutine
+            self._alive.add(self)
+            delivery_log.connected(self.listener.station, self.client)
+
+    def eof_received(self) -> bool | None:
+        """Let replies that are still to come be written: Exim half-closes.
+
+        The library would cancel the command that waits for its commit: the message
+        is kept, the peer defers it, and it arrives twice.
+        """
+        asyncio.StreamReaderProtocol.eof_received(self)
+        return not self.tls  # asyncio cannot keep half of a TLS connection
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End the stream; the loop notices, and what is being kept stays kept."""
+        if self._original_transport is not None:
+            self._original_transport.close()
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self.transport = None
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Do nothing: each wait has its own idle timer, the library's is total."""
+
+    # The loop of commands
+
+    async def _handle_client(self) -> None:
+        self.stream = Stream(self._reader, self, self.listener)
+        try:
+            if self._counted:
+                await self._converse()
+            else:
+                self.say(replies.TOO_MANY_CONNECTIONS)
+        except (EOFError, ConnectionError):
+            pass  # the peer has gone
+        except TimeoutError:
+            self.say(replies.IDLE)
+        except asyncio.CancelledError:
+            self.say(replies.CLOSING)
+        finally:
+            await self._part()
+
+    async def _converse(self) -> None:
+        await self._greet()
+        while not self._leaving:
+            try:
+                await self._obey(await self.stream.line())
+            except ReplyError as error:
+                self.say(error.reply)
+                if error.hang_up:
+                    self._leaving = self._lingers = True
+            except (EOFError, ConnectionError, TimeoutError):
+                raise
+            except Exception as error:  # noqa: BLE001 - temporary for the peer
+                _log.exception("%s from %s", self._verb, self.client)
+                self.say(replies.for_error(error))
+            if len(self._replies) > MOST_WAITING:
+                await self.settle()
+            await self._drain()
+            if self._errors >= MOST_ERRORS:
+                self.hang_up(replies.TOO_MANY_ERRORS)
+
+    async def _greet(self) -> None:
+        """Greet; whoever talks before that is a robot (RFC 5321 §3.1)."""
+        for _ in range(3):  # lets the loop read what has already arrived
+            await asyncio.sleep(0)
+        if self.stream.held:
+            self.hang_up(replies.PIPELINED)
+            return
+        self.say(Reply(220, "", f"{self.hostname} ESMTP"))
+        await self._drain()
+
+    async def _obey(self, line: bytes) -> None:
+        self._verb = "?"
+        try:
+            text = line.removesuffix(b"\r\n").decode()
+        except UnicodeDecodeError as error:
+            raise ReplyError(replies.BAD_SYNTAX) from error
+        if not line.endswith(b"\r\n") or not text.isprintable():
+            raise ReplyError(replies.BAD_SYNTAX)
+        verb, _, argument = text.partition(" ")
+        self._verb = verb.upper()
+        command = self._smtp_methods.get(self._verb)
+        if command is None:
+            raise ReplyError(replies.UNKNOWN_COMMAND)
+        await command(argument)
+
+    def must_be_last(self) -> None:
+        """Refuse octets behind a command that needs its reply (RFC 2920 §3.1)."""
+        if self.stream.held:
+            raise ReplyError(replies.PIPELINED, hang_up=True)
+
+    # Replies
+
+    @property
+    def client(self) -> str:
+        """The peer as the log names it."""
+        return f"unknown[{self.ip}]"
+
+    def say(self, reply: Reply) -> None:
+        """Answer; behind everything that has not been answered yet."""
+        self._note(reply)
+        self._replies.add(format_reply(reply))
+        self._flush()
+
+    def say_lines(self, octets: bytes) -> None:
+        """Answer with a reply that is already written out."""
+        self._replies.add(octets)
+        self._flush()
+
+    def say_later(self, landing: Coroutine[Any, Any, Reply]) -> None:
+        """Answer with what ``landing`` returns; the next command need not wait."""
+        slot = self._replies.reserve()
+
+        async def land() -> None:
+            try:
+                reply = await landing
+            except ReplyError as error:
+                reply = error.reply
+            except Exception as error:  # noqa: BLE001 - temporary for the peer
+                _log.exception("landing a message from %s", self.client)
+                reply = replies.for_error(error)
+            self._note(reply)
+            slot.octets = format_reply(reply)
+            self._flush()
+
+        task = self.loop.create_task(land())
+        self._landings.add(task)
+        task.add_done_callback(self._landings.discard)
+
+    def hang_up(self, reply: Reply) -> None:
+        """Say a last word and read no further command."""
+        self.say(reply)
+        self._leaving = self._lingers = True
+
+    async def settle(self) -> None:
+        """Wait until every reply so far is known and written."""
+        if self._landings:
+            await asyncio.wait(set(self._landings))
+        await self._drain()
+
+    def _note(self, reply: Reply) -> None:
+        if reply.is_positive:
+            return
+        self._errors += reply.is_permanent
+        sender, to = self.who()
+        delivery_log.refused(
+            self.listener.station, self.client, self._verb, reply, sender=sender, to=to
+        )
+
+    def _flush(self) -> None:
+        if octets := self._replies.take():
+            self._writer.write(octets)
+
+    async def _drain(self) -> None:
+        async with asyncio.timeout(self.listener.idle_timeout):
+            await self._writer.drain()
+
+    # TLS
+
+    async def smtp_STARTTLS(self, argument: str) -> None:  # noqa: N802
+        """Begin TLS (RFC 3207); what was sent in clear behind it is thrown away."""
+        if argument:
+            raise ReplyError(replies.NO_ARGUMENT)
+        if self.tls:
+            raise ReplyError(replies.TLS_IS_ON)
+        if self.tls_context is None:
+            raise ReplyError(replies.NO_TLS)
+        await self.settle()
+        try:
+            await super().smtp_STARTTLS("")
+        except TLSSetupException as error:
+            _log.info("%s: no TLS: %s", self.client, delivery_log.clean(repr(error)))
+        if not self.tls:  # the library takes a connection cut short for a handshake
+            self.connection_lost(None)
+            raise ConnectionResetError
+
+    # The end
+
+    async def _part(self) -> None:
+        """Close once everything that was promised is written."""
+        self.drop_transaction()
+        try:
+            await self.settle()
+            if self._lingers:
+                await self._linger()
+        except (ConnectionError, EOFError, TimeoutError):
+            pass
+        finally:
+            if self.transport is not None:
+                self.transport.close()
+            if self._counted:
+                self.listener.guests.leave(self.ip)
+            self._alive.discard(self)
+            delivery_log.disconnected(self.listener.station, self.client)
+
+    async def _linger(self) -> None:
+        """Drop what is still coming: closing now would reset our last reply away."""
+        transport = self.transport
+        if isinstance(transport, asyncio.WriteTransport) and transport.can_write_eof():
+            transport.write_eof()
+        await self.stream.drop(LINGER_OCTETS, LINGER)
+
+    # What a session adds
+
+    def who(self) -> tuple[str, str]:
+        """Return sender and recipients of the transaction, for the log."""
+        return "", ""
+
+    def forget_greeting(self) -> None:
+        """Forget EHLO, login and transaction."""
+
+    def drop_transaction(self) -> None:
+        """Forget the transaction and what has arrived of it."""

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What our own terminals submit: uploads, shares of what is here, ordinary mail."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import quopri
+from functools import partial
+
+from maild import ids
+from maild.mail.compose import Composed, Facts, ItemFacts, item_stub
+from maild.mail.reply import Reply, ReplyError
+from maild.mail.structure import Part
+from maild.mail.transfer import Kind, Lifetimes, State
+from maild.smtpd import replies
+from maild.smtpd.intake import Arrived
+from maild.smtpd.listener import Listener
+from maild.smtpd.transaction import Recipient, Transaction
+from maild.store import accounts, items, messages, trace, transfers
+from maild.store.accounts import Account
+from maild.store.blobs import Sealed
+from maild.store.index import Tx
+from maild.store.items import Item
+from maild.store.trace import TraceEvent
+from maild.store.transfers import FreshShare, Transfer
+
+LONGEST_NAME = 255
+"""Characters of a file name that are kept."""
+LONGEST_NOTE = 4096
+"""Characters of a note that travels with an offer."""
+
+
+def responsibility(message_id: str, octets: int, sha256: str) -> Reply:
+    """Return the 250 that says what has landed (octets of the file)."""
+    return Reply(250, "0.0", f"{message_id} {octets} octets sha-256 {sha256}")
+
+
+def stub(
+    item: Item, account: Account, hostname: str, now: float, *, note: str = ""
+) -> Composed:
+    """Return the small message that stands for ``item``."""
+    shown = ItemFacts(
+        id=item.id,
+        name=item.name,
+        type=item.type,
+        size=item.size,
+        sha256=item.sha256,
+        sender=item.sender,
+        note=note,
+    )
+    facts = Facts(message_id=f"{item.id}@{hostname}", now=now, trace=item.trace)
+    return item_stub(shown, account.address, facts)
+
+
+def told(tx: Tx, transaction: Transaction, text: str, now: float) -> None:
+    """Keep what happened for ``maild trace``."""
+    event = TraceEvent(now, transaction.trace, transaction.id, "smtpd", text)
+    trace.note(tx, event)
+
+
+async def file(
+    listener: Listener,
+    transaction: Transaction,
+    arrived: Arrived | None,
+    account: Account,
+) -> Reply:
+    """Keep what ``account`` has submitted and return the 250."""
+    now = listener.store.clock()
+    hostname = listener.identity.hostname
+    if transaction.is_upload:
+        assert arrived is not None
+        part, blob = _uploaded(arrived)
+        await listener.store.index.write(
+            _keep_upload, transaction, arrived, account, part, blob, hostname, now
+        )
+        return responsibility(transaction.id, blob.size, blob.sha256)
+    if transaction.shared is not None:
+        return await _share(
+            listener, transaction, transaction.shared, arrived, account, now
+        )
+    assert arrived is not None
+    job = partial(
+        _queue_mail,
+        transaction=transaction,
+        arrived=arrived,
+        account=account,
+        queue_ids=[transaction.id]
+        + [ids.queue_id() for _ in transaction.recipients[1:]],
+        lifetimes=listener.lifetimes,
+        now=now,
+    )
+    await listener.store.index.write(job)
+    return responsibility(transaction.id, *arrived.landed)
+
+
+# Uploads
+
+
+def _uploaded(arrived: Arrived) -> tuple[Part, Sealed]:
+    """Return the one part of an upload and its octets."""
+    part = arrived.structure.root
+    blob = arrived.blob_of(part)
+    if blob is None:
+        raise ReplyError(replies.NO_PARTS)
+    announced = dict(part.disposition_params).get("size", "")
+    if announced.isdecimal() and int(announced) != blob.size:
+        raise ReplyError(replies.NOT_WHAT_WAS_OFFERED)
+    return part, blob
+
+
+def _keep_upload(
+    tx: Tx,
+    transaction: Transaction,
+    arrived: Arrived,
+    account: Account,
+    part: Part,
+    blob: Sealed,
+    hostname: str,
+    now: float,
+) -> None:
+    content_id = messages.add_content(
+        tx, arrived.rope, arrived.structure, transaction.trace
+    )
+    share = arrived.share
+    item = Item(
+        id=transaction.id,
+        account_id=account.id,
+        own=True,
+        content_id=content_id,
+        blob_id=blob.id,
+        section="1",
+        name=(part.filename or "unnamed")[:LONGEST_NAME],
+        type=share["Type"].lower() or f"{part.type}/{part.subtype}",
+        size=blob.size,
+        sha256=blob.sha256,
+        number=share["Number"] or None,
+        code=share["Code"] or None,
+        terminal=share["Terminal"] or None,
+        sender=None,
+        library_uid=None,
+        items_uid=None,
+        trace=transaction.trace,
+        created=now,
+    )
+    items.add(tx, item, stub(item, account, hostname, now), inbox=None, now=now)
+    told(tx, transaction, f"uploaded {blob.size} octets", now)
+
+
+# Shares
+
+
+async def _share(
+    listener: Listener,
+    transaction: Transaction,
+    item: Item,
+    arrived: Arrived | None,
+    account: Account,
+    now: float,
+) -> Reply:
+    """Queue ``item`` for every recipient; the content stays where it is."""
+    fresh = [FreshShare(ids.queue_id(), ids.nonce()) for _ in transaction.recipients]
+    queued = await listener.store.index.write(
+        _queue_shares,
+        transaction,
+        item,
+        account,
+        fresh,
+        listener.lifetimes,
+        now,
+        note=_note(arrived) if arrived else "",
+    )
+    return responsibility(queued[0].id, item.size, item.sha256)
+
+
+def _queue_shares(
+    tx: Tx,
+    transaction: Transaction,
+    item: Item,
+    account: Account,
+    fresh: list[FreshShare],
+    lifetimes: Lifetimes,
+    now: float,
+    *,
+    note: str,
+) -> list[Transfer]:
+    return [
+        transfers.share(
+            tx,
+            account.id,
+            item.id,
+            recipient.address,
+            names,
+            lifetimes,
+            now,
+            note=note,
+        )
+        for recipient, names in zip(transaction.recipients, fresh, strict=True)
+    ]
+
+
+def _note(arrived: Arrived) -> str:
+    """Return the first text/plain part as the note to the recipients."""
+    part = _first_text(arrived.structure.root)
+    if part is None or part.blob is not None:
+        return ""
+    octets = arrived.text(part.body_start, part.body_end)
+    try:
+        match part.encoding:
+            case "base64":
+                octets = base64.b64decode(octets)
+            case "quoted-printable":
+                octets = quopri.decodestring(octets)
+            case _:
+                pass
+        text = octets.decode(dict(part.params).get("charset", "utf-8"), "replace")
+    except (binascii.Error, LookupError):
+        return ""
+    return text.replace("\r\n", "\n").strip()[:LONGEST_NOTE]
+
+
+def _first_text(part: Part) -> Part | None:
+    if (part.type, part.subtype) == (
+        "text",
+        "plain",
+    ) and part.disposition != "attachment":
+        return part
+    if part.type != "multipart":
+        return None
+    found = (_first_text(child) for child in part.children)
+    return next((text for text in found if text is not None), None)
+
+
+# Ordinary mail
+
+
+def _queue_mail(
+    tx: Tx,
+    *,
+    transaction: Transaction,
+    arrived: Arrived,
+    account: Account,
+    queue_ids: list[str],
+    lifetimes: Lifetimes,
+    now: float,
+) -> None:
+    """Queue a message for each of its recipients."""
+    content_id = messages.add_content(
+        tx, arrived.rope, arrived.structure, transaction.trace
+    )
+    for queue_id, recipient in zip(queue_ids, transaction.recipients, strict=True):
+        transfer = _mail(
+            transaction, recipient, queue_id, account, content_id, lifetimes, now
+        )
+        transfers.add(tx, transfer, now)
+        accounts.add_contact(tx, account.id, recipient.address)
+    told(tx, transaction, "submitted", now)
+
+
+def _mail(
+    transaction: Transaction,
+    recipient: Recipient,
+    queue_id: str,
+    account: Account,
+    content_id: int,
+    lifetimes: Lifetimes,
+    now: float,
+) -> Transfer:
+    return Transfer(
+        id=queue_id,
+        account_id=account.id,
+        kind=Kind.MAIL,
+        state=State.QUEUED,
+        held=False,
+        item_id=None,
+        content_id=content_id,
+        sender=transaction.mail.sender,
+        recipient=recipient.address,
+        smtputf8=transaction.mail.smtputf8,
+        note="",
+        size=transaction.received,
+        octets=0,
+        nonce=None,
+        ticket=None,
+        ticket_size=None,
+        attempts=0,
+        due=now,
+        expires=now + lifetimes.queue,
+        warned=False,
+        status="",
+        reply="",
+        relay="",
+        trace=transaction.trace,
+        created=now,
+        changed=now,
+        finished=None,
+        view_uid=None,
+    )

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One message while it arrives: its structure found, its large parts made blobs.
+
+Used by one worker thread at a time.  `Intake.take` never raises: whatever goes wrong
+is kept as ``failure`` and told to the peer when its chunk is over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+
+from maild.mail.reply import Reply, ReplyError
+from maild.mail.structure import Part, Structure
+from maild.smtpd import replies
+from maild.store.blobs import Blobs, BlobWriter, Sealed
+from maild.store.rope import Base64, Constant, Piece, Raw, Rope
+from maild.wire import mime
+
+_log = logging.getLogger(__name__)
+
+MOST_HOPS = 50
+"""Received fields from which a message is in a loop (RFC 5321 §6.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A whole message; its blobs are sealed, nothing refers to them yet."""
+
+    rope: Rope
+    structure: Structure
+    facts: bytes | None
+    """Its application/vnd.maild+json part."""
+    trace: str | None
+    """Of its Maild-Trace field."""
+    share: dict[str, str]
+    """Its Share- fields: number, code, terminal, type."""
+    blobs: dict[int, Sealed]
+    """By place in the rope."""
+
+    def blob_of(self, part: Part) -> Sealed | None:
+        """Return the blob that holds the body of ``part``, if one does."""
+        return None if part.blob is None else self.blobs.get(part.blob)
+
+    @property
+    def landed(self) -> tuple[int, str]:
+        """Octets and SHA-256 (hex) of the largest part; of the message if all small."""
+        if self.blobs:
+            largest = max(self.blobs.values(), key=lambda sealed: sealed.size)
+            return largest.size, largest.sha256
+        digest = hashlib.sha256()
+        for piece in self.rope.pieces:
+            assert isinstance(piece, Constant)
+            digest.update(piece.octets)
+        return self.rope.size, digest.hexdigest()
+
+    def text(self, start: int, end: int) -> bytes:
+        """Return octets ``start:end`` of the rendering; what is a blob is left out."""
+        found = (
+            span.piece.octets[span.start : span.start + span.length]
+            for span in self.rope.spans(start, end - start)
+            if isinstance(span.piece, Constant)
+        )
+        return b"".join(found)
+
+
+class Intake:
+    """A message that is arriving; ``head`` is what we write in front of it."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        *,
+        binary: bool,
+        head: bytes,
+        part_limit: int | None = None,
+    ) -> None:
+        self._blobs = blobs
+        self._reader = mime.MessageReader(binary=binary)
+        self._head: bytes | None = head
+        self._part_limit = part_limit
+        """Most octets of one blob: the size that was accepted."""
+        self._writer: BlobWriter | None = None
+        self._pieces: list[Piece] = []
+        self._sealed: dict[int, Sealed] = {}
+        self.failure: Reply | None = None
+
+    @property
+    def offset(self) -> int:
+        """Octets of the blob that is growing (for alignment only)."""
+        return self._writer.size if self._writer else 0
+
+    def take(self, octets: memoryview) -> None:
+        """Take the next octets of the message; sets ``failure``, never raises."""
+        if self.failure is not None:
+            return
+        try:
+            self._begin()
+            self._carry_out(self._reader.feed(octets))
+        except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
+            self.fail(_reply_for(error))
+
+    def fail(self, reply: Reply) -> None:
+        """Refuse the message; what is still to come of it is dropped."""
+        if self.failure is None:
+            self.failure = reply
+        self.abandon()
+
+    def finish(self) -> Arrived:
+        """Return the whole message, its blobs on the device; raise `ReplyError`."""
+        if self.failure is not None:
+            raise ReplyError(self.failure)
+        try:
+            self._begin()
+            self._carry_out(self._reader.finish())
+            arrived = self._arrived()
+        except Exception as error:
+            self.abandon()
+            raise ReplyError(_reply_for(error)) from error
+        if _hops(arrived) > MOST_HOPS:
+            raise ReplyError(replies.LOOP)
+        return arrived
+
+    def abandon(self) -> None:
+        """Forget what has arrived; the blobs that are sealed already are collected."""
+        writer, self._writer = self._writer, None
+        self._pieces.clear()
+        if writer is not None:
+            try:
+                writer.abandon()
+            except Exception:  # noqa: BLE001 - nobody is left to be told
+                _log.exception("a blob could not be abandoned")
+
+    def _begin(self) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._carry_out(self._reader.feed(memoryview(head)))
+
+    def _carry_out(self, steps: list[mime.Step]) -> None:
+        for step in steps:
+            match step:
+                case mime.Constant(octets):
+                    self._pieces.append(Constant(octets))
+                case mime.BlobStart(expected):
+                    self._writer = self._blobs.create(expected)
+                case mime.BlobOctets(octets):
+                    self._append(octets)
+                case mime.BlobEnd(as_base64, open_end):
+                    self._seal(as_base64=as_base64, open_end=open_end)
+
+    def _append(self, octets: bytes | memoryview) -> None:
+        assert self._writer is not None
+        if (
+            self._part_limit is not None
+            and self._writer.size + len(octets) > self._part_limit
+        ):
+            raise ReplyError(replies.TOO_LARGE)
+        self._writer.append(octets)
+
+    def _seal(self, *, as_base64: bool, open_end: bool) -> None:
+        assert self._writer is not None
+        sealed = self._writer.seal()
+        self._writer = None
+        self._sealed[len(self._pieces)] = sealed
+        self._pieces.append(
+            Base64(sealed.id, sealed.size, open_end)
+            if as_base64
+            else Raw(sealed.id, 0, sealed.size)
+        )
+
+    def _arrived(self) -> Arrived:
+        header = self._reader.header
+        return Arrived(
+            rope=Rope(self._pieces),
+            structure=self._reader.structure,
+            facts=self._reader.facts,
+            trace=header("Maild-Trace"),
+            share={
+                name: (header(f"Share-{name}") or "").strip()
+                for name in ("Number", "Code", "Terminal", "Type")
+            },
+            blobs=self._sealed,
+        )
+
+
+def _reply_for(error: Exception) -> Reply:
+    if isinstance(error, ReplyError):
+        return error.reply
+    _log.error("an arriving message", exc_info=error)
+    return replies.for_error(error)
+
+
+def _hops(arrived: Arrived) -> int:
+    header = b"\n" + arrived.text(0, arrived.structure.root.body_start).lower()
+    return header.count(b"\nreceived:")

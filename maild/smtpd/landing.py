@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a whole message means, and the reply that takes responsibility for it.
+
+From other servers: a push, an offer, an answer, or ordinary mail.  What our own
+terminals submit is told in `maild.smtpd.filing`.  Each road ends in one index job.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+from maild import delivery_log, ids
+from maild.mail.address import Address
+from maild.mail.compose import digest_in
+from maild.mail.offer import Answer, Offer, OfferError, parse_facts
+from maild.mail.reply import Reply, ReplyError
+from maild.smtpd import filing, replies
+from maild.smtpd.intake import Arrived
+from maild.smtpd.listener import Listener
+from maild.smtpd.thread import in_thread
+from maild.smtpd.transaction import Recipient, Ticket, Transaction
+from maild.store import accounts, consent, items, mailboxes, messages, transfers
+from maild.store.accounts import Account
+from maild.store.blobs import Sealed
+from maild.store.consent import Randomness
+from maild.store.index import Tx
+from maild.store.items import Item
+
+_log = logging.getLogger(__name__)
+
+ATTACH_LIMIT = 25 * 10**6
+"""Octets up to which INBOX gets the content itself: what mail programs can bear."""
+
+
+def abandon(listener: Listener, transaction: Transaction) -> None:
+    """Forget what has arrived of a transaction; returns at once."""
+    if transaction.intake is not None:
+        listener.threads.submit(transaction.intake.abandon)
+
+
+async def land(
+    listener: Listener, transaction: Transaction, account: Account | None, client: str
+) -> Reply:
+    """Keep a whole message and return its 250; raise `ReplyError` if it cannot be."""
+    if transaction.is_repeated:
+        assert transaction.ticket is not None
+        return _again(transaction.ticket)
+    arrived: Arrived | None = None
+    if transaction.intake is not None:
+        arrived = await in_thread(listener.threads, transaction.intake.finish)
+        transaction.trace = _trace_in(arrived.trace) or transaction.trace
+    if account is not None:
+        reply = await filing.file(listener, transaction, arrived, account)
+    else:
+        assert arrived is not None
+        reply = await _take_in(listener, transaction, arrived)
+    delivery_log.taken_in(
+        transaction.id,
+        client=client,
+        sender=transaction.sender,
+        size=arrived.structure.size if arrived else transaction.received,
+        nrcpt=len(transaction.recipients),
+        trace=transaction.trace,
+    )
+    return reply
+
+
+def _trace_in(text: str | None) -> str | None:
+    """Return a Maild-Trace field's value if it can be one of ours."""
+    found = (text or "").strip()
+    is_one = 8 <= len(found) <= 64 and found.isascii() and found.isalnum()
+    return found if is_one else None
+
+
+async def _take_in(
+    listener: Listener, transaction: Transaction, arrived: Arrived
+) -> Reply:
+    """Carry out what a message from another server means."""
+    now = listener.store.clock()
+    ticket = transaction.ticket
+    if ticket is not None:
+        blob = _checked(arrived, ticket)
+        reply = filing.responsibility(transaction.id, blob.size, blob.sha256)
+        job = partial(
+            _keep_push,
+            transaction=transaction,
+            ticket=ticket,
+            arrived=arrived,
+            blob=blob,
+            reply=reply,
+            hostname=listener.identity.hostname,
+            now=now,
+        )
+        await listener.store.index.write(job)
+        return reply
+    reply = filing.responsibility(transaction.id, *arrived.landed)
+    facts = _facts(arrived)
+    if isinstance(facts, Answer):
+        await _hear(listener, transaction, facts, now)
+        return reply
+    offered = facts if isinstance(facts, Offer) else None
+    await listener.store.index.write(
+        _keep_mail,
+        transaction,
+        arrived,
+        offered,
+        Mint.fresh_for(len(transaction.recipients)),
+        now,
+    )
+    return reply
+
+
+def _facts(arrived: Arrived) -> Offer | Answer | None:
+    if arrived.facts is None:
+        return None
+    try:
+        return parse_facts(arrived.facts)
+    except OfferError:
+        return None  # ordinary mail that carries something of its own
+
+
+# A push
+
+
+def _again(ticket: Ticket) -> Reply:
+    """Return the 250 that was given before and lost on the way."""
+    status, _, text = (ticket.accepted.final_reply or "").partition(" ")
+    code, _, rest = text.partition(" ")
+    return Reply(int(status), code.partition(".")[2], rest)
+
+
+def _checked(arrived: Arrived, ticket: Ticket) -> Sealed:
+    """Return the blob that was offered; raise unless it is that."""
+    root = arrived.structure.root
+    if len(root.children) < 2:
+        raise ReplyError(replies.NOT_WHAT_WAS_OFFERED)
+    blob = arrived.blob_of(root.children[1])
+    if blob is None or blob.size != ticket.accepted.size:
+        raise ReplyError(replies.NOT_WHAT_WAS_OFFERED)
+    announced = digest_in(arrived.facts or b"")
+    if announced is not None and announced != blob.sha256:
+        raise ReplyError(replies.BAD_DIGEST)
+    if ticket.accepted.sha256 not in (None, blob.sha256):
+        raise ReplyError(replies.NOT_WHAT_WAS_OFFERED)
+    return blob
+
+
+def _keep_push(
+    tx: Tx,
+    *,
+    transaction: Transaction,
+    ticket: Ticket,
+    arrived: Arrived,
+    blob: Sealed,
+    reply: Reply,
+    hostname: str,
+    now: float,
+) -> None:
+    """Keep received content: Library, Items, INBOX, and the end of its offer."""
+    accepted, sender = ticket.accepted, transaction.mail.sender
+    account = accounts.get(tx, accepted.account_id)
+    content_id = messages.add_content(
+        tx, arrived.rope, arrived.structure, transaction.trace
+    )
+    item = Item(
+        id=transaction.id,
+        account_id=account.id,
+        own=False,
+        content_id=content_id,
+        blob_id=blob.id,
+        section="2",
+        name=accepted.name,
+        type=accepted.type,
+        size=blob.size,
+        sha256=blob.sha256,
+        number=None,
+        code=None,
+        terminal=None,
+        sender=sender,
+        library_uid=None,
+        items_uid=None,
+        trace=transaction.trace,
+        created=now,
+    )
+    stub = filing.stub(item, account, hostname, now, note=accepted.note)
+    is_small = arrived.structure.size <= ATTACH_LIMIT
+    items.add(tx, item, stub, inbox=None if is_small else stub, now=now)
+    if is_small:
+        _into(tx, account, "INBOX", content_id, (), now)
+    consent.arrived(tx, ticket.proof, item.id, str(reply), now)
+    filing.told(tx, transaction, f"received {blob.size} octets", now)
+
+
+# Offers, answers, ordinary mail
+
+
+async def _hear(
+    listener: Listener, transaction: Transaction, answer: Answer, now: float
+) -> None:
+    """Apply an answer; one that does not count is taken and forgotten."""
+    sender = transaction.mail.sender
+    addressed = {r.address.key for r in transaction.recipients}
+    counts = (
+        sender is not None
+        and answer.sender.key in addressed
+        and await listener.store.index.write(transfers.answered, answer, sender, now)
+    )
+    verdict = "counts" if counts else "does not count"
+    _log.info("%s: answer to %s %s", transaction.id, answer.offer_id, verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """Fresh secrets for decisions made at arrival, one for each recipient."""
+
+    fresh: tuple[Randomness, ...]
+
+    @classmethod
+    def fresh_for(cls, count: int) -> Mint:
+        """Make as many as there are recipients."""
+        return cls(tuple(Randomness(ids.nonce(), ids.queue_id()) for _ in range(count)))
+
+
+def _keep_mail(
+    tx: Tx,
+    transaction: Transaction,
+    arrived: Arrived,
+    offer: Offer | None,
+    mint: Mint,
+    now: float,
+) -> None:
+    """Put a message into the INBOX of each recipient, once."""
+    content_id: int | None = None
+    seen: set[int] = set()
+    for recipient, fresh in zip(transaction.recipients, mint.fresh, strict=True):
+        assert recipient.account is not None
+        account = accounts.get(tx, recipient.account.id)
+        if account.id in seen:
+            continue
+        seen.add(account.id)
+        if content_id is None:
+            content_id = messages.add_content(
+                tx, arrived.rope, arrived.structure, transaction.trace
+            )
+        is_offer = (
+            offer is not None
+            and _fits(offer, transaction, recipient)
+            and consent.received(tx, account.id, offer, content_id, now)
+        )
+        _into(tx, account, "INBOX", content_id, ("$Offer",) if is_offer else (), now)
+        if is_offer and offer is not None and _is_welcome(tx, account, offer):
+            consent.decide(tx, account.id, content_id, fresh, now, accepted=True)
+            _into(tx, account, "Accepted", content_id, ("$Offer", "\\Seen"), now)
+    filing.told(tx, transaction, "offer" if offer else "mail", now)
+
+
+def _fits(offer: Offer, transaction: Transaction, recipient: Recipient) -> bool:
+    """Whether an offer was made by who sent it, to who got it; not a forwarded one."""
+    sender: Address | None = transaction.mail.sender
+    return (
+        sender is not None
+        and offer.sender.key == sender.key
+        and offer.recipient.key == recipient.address.key
+    )
+
+
+def _is_welcome(tx: Tx, account: Account, offer: Offer) -> bool:
+    """Whether the account's policy accepts without asking."""
+    if offer.size > account.policy_size:
+        return False
+    return account.policy == "anyone" or (
+        account.policy == "contacts"
+        and accounts.is_contact(tx, account.id, offer.sender)
+    )
+
+
+def _into(
+    tx: Tx,
+    account: Account,
+    mailbox: str,
+    content_id: int,
+    flags: tuple[str, ...],
+    now: float,
+) -> None:
+    place = mailboxes.find(tx, account.id, mailbox)
+    if place is None:  # the user has removed it; INBOX is always there
+        place = mailboxes.find(tx, account.id, "INBOX")
+    assert place is not None
+    messages.append(tx, place.id, content_id, flags, now)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every reply that receiving gives, apart from those of the grammar itself."""
+
+from __future__ import annotations
+
+from maild.mail.reply import LOCAL_ERROR, Reply
+from maild.store.errors import StoreFullError
+
+OK = Reply(250, "0.0", "ok")
+SENDER_OK = Reply(250, "1.0", "sender ok")
+RECIPIENT_OK = Reply(250, "1.5", "recipient ok")
+GOODBYE = Reply(221, "0.0", "goodbye")
+SEND_CONTENT = Reply(354, "", "end with <CR><LF>.<CR><LF>")
+NO_VERIFY = Reply(252, "0.0", "send a message and see")
+
+BAD_SYNTAX = Reply(500, "5.2", "that is no command")
+UNKNOWN_COMMAND = Reply(500, "5.1", "the command is not known here")
+LINE_TOO_LONG = Reply(500, "5.2", "the line is too long")
+NOT_OFFERED = Reply(502, "5.1", "the command is not offered here")
+BAD_ARGUMENT = Reply(501, "5.4", "the argument is malformed")
+NO_ARGUMENT = Reply(501, "5.4", "the command takes no argument")
+
+HELLO_FIRST = Reply(503, "5.1", "EHLO comes first")
+MAIL_FIRST = Reply(503, "5.1", "MAIL comes first")
+RCPT_FIRST = Reply(503, "5.1", "RCPT comes first")
+NESTED_MAIL = Reply(503, "5.1", "a transaction is open already")
+RCPT_TOO_LATE = Reply(503, "5.1", "the content has begun")
+DATA_AFTER_BDAT = Reply(503, "5.1", "the content has begun with BDAT")
+BINARY_NEEDS_BDAT = Reply(503, "5.1", "BODY=BINARYMIME needs BDAT")
+AFTER_FAILURE = Reply(503, "5.1", "chunk dropped, the transaction has failed")
+PIPELINED = Reply(503, "5.0", "nothing may be sent before this reply")
+
+TLS_IS_ON = Reply(503, "5.1", "TLS is on already")
+NO_TLS = Reply(454, "7.0", "TLS is not available")
+TLS_FIRST = Reply(538, "7.11", "STARTTLS comes first")
+TLS_NEEDED = Reply(530, "7.0", "STARTTLS comes first")
+LOGIN_FIRST = Reply(530, "7.0", "authentication required")
+
+LOGGED_IN = Reply(235, "7.0", "authenticated")
+LOGGED_IN_ALREADY = Reply(503, "5.1", "authenticated already")
+NOT_IN_TRANSACTION = Reply(503, "5.1", "a transaction is open")
+BAD_MECHANISM = Reply(504, "5.4", "the mechanism is not offered")
+LOGIN_CANCELLED = Reply(501, "7.0", "authentication cancelled")
+BAD_BASE64 = Reply(501, "5.2", "that is not base64")
+BAD_LOGIN = Reply(535, "7.8", "authentication failed")
+
+NO_SUCH_USER = Reply(550, "1.1", "no such user here")
+RELAYING_DENIED = Reply(550, "7.1", "relaying denied")
+NOT_ROUTABLE = Reply(550, "7.1", "mail cannot be sent there")
+NOT_YOUR_ADDRESS = Reply(550, "7.1", "that is not your address")
+NEEDS_OFFER = Reply(550, "7.1", "content needs an accepted offer")
+TOO_MANY_RECIPIENTS = Reply(452, "5.3", "too many recipients for one transaction")
+TOO_LARGE = Reply(552, "3.4", "the message is larger than may be sent")
+STORE_FULL = Reply(452, "3.1", "no room at the moment")
+BARE_LINE_END = Reply(550, "5.2", "a bare CR, bare LF or NUL in the content")
+LOOP = Reply(554, "4.6", "the message has been through too many hops")
+NO_PARTS = Reply(554, "6.1", "an upload is one part")
+NOT_WHAT_WAS_OFFERED = Reply(554, "6.0", "that is not what was offered")
+BAD_DIGEST = Reply(451, "6.0", "the content does not have its digest; send it again")
+
+BURL_NOT_YOURS = Reply(554, "7.0", "the URL is not one of your messages here")
+BURL_NOT_FOUND = Reply(554, "6.6", "the URL names no item of your Library")
+BURL_ONE_ONLY = Reply(554, "6.6", "a message can share one item")
+
+IDLE = Reply(421, "4.2", "idle for too long")
+CLOSING = Reply(421, "3.2", "the server is shutting down")
+TOO_MANY_CONNECTIONS = Reply(421, "7.0", "too many connections")
+TOO_MANY_ERRORS = Reply(421, "7.0", "too many errors")
+TOO_MUCH_REFUSED = Reply(421, "7.0", "too much content after a refusal")
+
+
+def for_error(error: Exception) -> Reply:
+    """Return the reply for an error that is not the peer's fault: always temporary."""
+    return STORE_FULL if isinstance(error, StoreFullError) else LOCAL_ERROR

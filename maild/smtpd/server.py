@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The station that receives: listeners for other servers and for our own terminals."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from maild.identity import Identity
+from maild.login import Gate
+from maild.mail.transfer import Lifetimes
+from maild.options import host_port
+from maild.smtpd.connection import Connection
+from maild.smtpd.listener import Guests, Listener
+from maild.smtpd.session import Session
+from maild.smtpd.settings import SmtpSettings, SubmissionSettings
+from maild.store.house import Store
+
+_log = logging.getLogger(__name__)
+
+BACKLOG = 512
+"""Connections that the kernel keeps for us while we are busy."""
+
+
+class SmtpStation:
+    """Receives by SMTP until it is cancelled."""
+
+    def __init__(
+        self,
+        smtp: SmtpSettings,
+        submission: SubmissionSettings,
+        lifetimes: Lifetimes,
+        identity: Identity,
+        store: Store,
+        gate: Gate,
+    ) -> None:
+        self._smtp = smtp
+        self._submission = submission
+        self._lifetimes = lifetimes
+        self._identity = identity
+        self._store = store
+        self._gate = gate
+        self._sessions: set[Connection] = set()
+        self._servers: list[asyncio.Server] = []
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where the station listens, in the order of its settings (for port 0)."""
+        return [
+            socket.getsockname()[:2]
+            for server in self._servers
+            for socket in server.sockets[:1]
+        ]
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Bind, say so, serve until cancelled, part from every client."""
+        most = self._smtp.connections + self._submission.connections
+        with ThreadPoolExecutor(most, "smtpd") as threads:
+            try:
+                await self._listen(threads)
+                started()
+                await asyncio.Future()
+            finally:
+                await self._close()
+
+    async def _listen(self, threads: ThreadPoolExecutor) -> None:
+        # The library tells of every connection; our own log says it better.
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
+        smtp, submission = self._receiving(threads), self._submitting(threads)
+        tls = self._identity.tls
+        await self._bind(self._smtp.listen, smtp, None)
+        if tls is not None:
+            await self._bind(self._submission.listen, submission, tls)
+            await self._bind(self._submission.listen_starttls, submission, None)
+
+    async def _bind(
+        self,
+        addresses: Sequence[str],
+        listener: Listener,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+
+        def session() -> Session:
+            return Session(listener, self._sessions)
+
+        for address in addresses:
+            host, port = host_port(address)
+            server = await loop.create_server(
+                session, host, port, ssl=tls, backlog=BACKLOG
+            )
+            self._servers.append(server)
+
+    def _receiving(self, threads: ThreadPoolExecutor) -> Listener:
+        settings = self._smtp
+        return Listener(
+            station="smtpd",
+            is_submission=False,
+            size_limit=settings.size_limit,
+            ordinary_limit=settings.ordinary_mail_limit,
+            idle_timeout=settings.idle_timeout,
+            guests=Guests(settings.connections, settings.connections_per_client),
+            plain_networks=tuple(map(ipaddress.ip_network, settings.plain_networks)),
+            identity=self._identity,
+            store=self._store,
+            gate=self._gate,
+            lifetimes=self._lifetimes,
+            threads=threads,
+        )
+
+    def _submitting(self, threads: ThreadPoolExecutor) -> Listener:
+        settings = self._submission
+        return Listener(
+            station="submission",
+            is_submission=True,
+            size_limit=settings.size_limit,
+            ordinary_limit=settings.size_limit,
+            idle_timeout=settings.idle_timeout,
+            guests=Guests(settings.connections, settings.connections_per_client),
+            plain_networks=(),
+            identity=self._identity,
+            store=self._store,
+            gate=self._gate,
+            lifetimes=self._lifetimes,
+            threads=threads,
+        )
+
+    async def _close(self) -> None:
+        """Take nobody in, tell everybody, and keep what was promised."""
+        for server in self._servers:
+            server.close()
+        tasks = [s.task for s in self._sessions if s.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)

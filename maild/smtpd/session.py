@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of SMTP: each decides and answers; grammar, octets and meaning are below.
+
+Verbs: EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT BURL RSET NOOP VRFY EXPN HELP QUIT.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
+from maild.smtpd import auth, burl, landing, replies
+from maild.smtpd.admission import Admission
+from maild.smtpd.connection import Connection
+from maild.smtpd.receive import Reception
+from maild.smtpd.transaction import Transaction
+from maild.store.accounts import Account
+from maild.wire import smtp
+from maild.wire.smtp_reply import ehlo_reply, format_reply, restart_at
+
+_log = logging.getLogger(__name__)
+
+COMMANDS = "EHLO MAIL RCPT BDAT DATA RSET NOOP QUIT STARTTLS VRFY"
+
+
+class Session(Connection):
+    """What the commands of one connection mean."""
+
+    helo = ""
+    is_extended = False
+    account: Account | None = None
+    transaction: Transaction | None = None
+
+    # Greeting, login, small talk
+
+    async def smtp_EHLO(self, argument: str) -> None:  # noqa: N802
+        """Say what we can (RFC 5321 §4.1.1.1); also ends a transaction."""
+        self._hello(argument)
+        self.is_extended = True
+        self.say_lines(ehlo_reply(self.hostname, self._keywords()))
+
+    async def smtp_HELO(self, argument: str) -> None:  # noqa: N802
+        """Greet without extensions."""
+        self._hello(argument)
+        self.is_extended = False
+        self.say(Reply(250, "", self.hostname))
+
+    def _hello(self, argument: str) -> None:
+        self.must_be_last()
+        name = argument.strip()
+        if not name or len(name) > 255 or " " in name:
+            raise ReplyError(replies.BAD_ARGUMENT)
+        self.drop_transaction()
+        self.helo = name
+
+    def _keywords(self) -> list[str]:
+        listener = self.listener
+        keywords = [
+            f"SIZE {listener.size_limit}",
+            "8BITMIME",
+            "PIPELINING",
+            "ENHANCEDSTATUSCODES",
+            "SMTPUTF8",
+            "CHUNKING",
+            "BINARYMIME",
+            "CHECKPOINT",
+        ]
+        if listener.identity.tls is not None and not self.tls:
+            keywords.append("STARTTLS")
+        if listener.is_submission and self.tls and self.account is None:
+            keywords.append(f"AUTH {' '.join(listener.gate.mechanisms())}")
+        if self.account is not None:
+            keywords.append(f"BURL imap://{listener.identity.hostname}")
+        return keywords
+
+    async def smtp_AUTH(self, argument: str) -> None:  # noqa: N802
+        """Log in (RFC 4954); a credential is never asked for in clear."""
+        if not self.listener.is_submission:
+            raise ReplyError(replies.NOT_OFFERED)
+        if not self.tls:
+            raise ReplyError(replies.TLS_FIRST)
+        self._need_hello()
+        if self.account is not None:
+            raise ReplyError(replies.LOGGED_IN_ALREADY)
+        if self.transaction is not None:
+            raise ReplyError(replies.NOT_IN_TRANSACTION)
+        self.must_be_last()
+        self.account = await auth.log_in(
+            self.listener.gate, argument, self.ip, self.listener.station, self._ask
+        )
+        self.say(replies.LOGGED_IN)
+
+    async def _ask(self, challenge: Reply) -> bytes:
+        self.say_lines(format_reply(challenge).replace(b"334\r", b"334 \r"))
+        await self.settle()
+        return await self.stream.line()
+
+    async def smtp_NOOP(self, argument: str) -> None:  # noqa: N802
+        """Do nothing."""
+        self.say(replies.OK)
+
+    async def smtp_HELP(self, argument: str) -> None:  # noqa: N802
+        """Name the commands."""
+        self.say(Reply(214, "0.0", COMMANDS))
+
+    async def smtp_VRFY(self, argument: str) -> None:  # noqa: N802
+        """Tell nobody who lives here (RFC 5321 §7.3)."""
+        self._need_hello()
+        self.say(replies.NO_VERIFY)
+
+    async def smtp_EXPN(self, argument: str) -> None:  # noqa: N802
+        """Refuse."""
+        raise ReplyError(replies.NOT_OFFERED)
+
+    async def smtp_QUIT(self, argument: str) -> None:  # noqa: N802
+        """Part, once every reply that is still to come has been given."""
+        await self.settle()
+        self.say(replies.GOODBYE)
+        self._leaving = True
+
+    # The envelope
+
+    async def smtp_MAIL(self, argument: str) -> None:  # noqa: N802
+        """Begin a transaction; a push that has arrived before is told so (355)."""
+        self._need_hello()
+        if self.transaction is not None:
+            raise ReplyError(replies.NESTED_MAIL)
+        mail = smtp.parse_mail(argument)
+        admission = Admission(self.listener, self.ip)
+        transaction = admission.sender(mail, self.account)
+        arrived = await admission.arrived_before(transaction, tls=self.tls)
+        self.transaction = transaction
+        if arrived:
+            self.say(restart_at(mail.size or 0))
+        else:
+            self.say(replies.SENDER_OK)
+
+    async def smtp_RCPT(self, argument: str) -> None:  # noqa: N802
+        """Add a recipient."""
+        transaction = self._open_transaction()
+        if transaction.begun:
+            raise ReplyError(replies.RCPT_TOO_LATE)
+        rcpt = smtp.parse_rcpt(
+            argument,
+            home=min(self.listener.identity.domains),
+            smtputf8=transaction.mail.smtputf8,
+        )
+        admission = Admission(self.listener, self.ip)
+        await admission.recipient(transaction, rcpt, self.account, tls=self.tls)
+        self.say(replies.RECIPIENT_OK)
+
+    async def smtp_RSET(self, argument: str) -> None:  # noqa: N802
+        """Forget the transaction."""
+        if argument:
+            raise ReplyError(replies.NO_ARGUMENT)
+        self.drop_transaction()
+        self.say(replies.OK)
+
+    # The content
+
+    async def smtp_BDAT(self, argument: str) -> None:  # noqa: N802
+        """Receive one chunk (RFC 3030 §2).
+
+        The octets that follow a BDAT are content whatever the answer will be, so they
+        are always read; otherwise the peer's content would be taken for commands.
+        """
+        chunk = smtp.parse_bdat(argument)
+        transaction = self.transaction
+        kept = False
+        try:
+            await self._received(self._reception().chunk(transaction, chunk))
+            kept = True
+        finally:
+            if chunk.last and not kept:
+                self.drop_transaction()
+        assert transaction is not None
+        if chunk.last:
+            self.transaction = None
+        self._landed(transaction, last=chunk.last, octets=chunk.size)
+
+    async def smtp_BURL(self, argument: str) -> None:  # noqa: N802
+        """Put an item of one's own into the message without sending it (RFC 4468)."""
+        wanted = smtp.parse_burl(argument)
+        if self.account is None:
+            raise ReplyError(replies.LOGIN_FIRST)
+        transaction = self._with_recipients()
+        try:
+            await burl.name_item(self.listener, transaction, self.account, wanted.url)
+        except ReplyError:
+            transaction.failed = True
+            if wanted.last:
+                self.drop_transaction()
+            raise
+        if wanted.last:
+            self.transaction = None
+        self._landed(transaction, last=wanted.last, octets=0)
+
+    async def smtp_DATA(self, argument: str) -> None:  # noqa: N802
+        """Receive a message up to its lone dot (RFC 5321 §4.1.1.4)."""
+        if argument:
+            raise ReplyError(replies.NO_ARGUMENT)
+        self.must_be_last()
+        transaction = self._with_recipients()
+        if transaction.begun:
+            raise ReplyError(replies.DATA_AFTER_BDAT)
+        if transaction.is_binary:
+            raise ReplyError(replies.BINARY_NEEDS_BDAT)
+        self.say(replies.SEND_CONTENT)
+        await self.settle()
+        try:
+            await self._received(self._reception().data(transaction))
+        except BaseException:
+            self.drop_transaction()
+            raise
+        self.transaction = None
+        self._landed(transaction, last=True, octets=0)
+
+    def _reception(self) -> Reception:
+        return Reception(self.listener, self.stream, self._from())
+
+    async def _received(self, content: Coroutine[Any, Any, None]) -> None:
+        """Wait for content; without it in step there is no connection any more."""
+        try:
+            await content
+        except ReplyError as error:
+            if not error.hang_up:
+                raise
+            self.say(error.reply)
+            raise ReplyError(replies.TOO_MUCH_REFUSED, hang_up=True) from error
+        except (EOFError, ConnectionError, TimeoutError):
+            raise
+        except Exception as error:
+            _log.exception("receiving content from %s", self.client)
+            raise ReplyError(LOCAL_ERROR, hang_up=True) from error
+
+    def _landed(self, transaction: Transaction, *, last: bool, octets: int) -> None:
+        """Answer a chunk at once, a message when it is on the device."""
+        if not last:
+            self.say(Reply(250, "0.0", f"{octets} octets"))
+            return
+        self._errors = 0  # somebody who sends mail is not guessing
+        self.say_later(
+            landing.land(self.listener, transaction, self.account, self.client)
+        )
+
+    # State
+
+    def who(self) -> tuple[str, str]:
+        """Return sender and recipients of the transaction, for the log."""
+        if self.transaction is None:
+            return "", ""
+        to = ",".join(str(r.address) for r in self.transaction.recipients)
+        return self.transaction.sender, to
+
+    def forget_greeting(self) -> None:
+        """Forget EHLO, login and transaction (RFC 3207 §4.2)."""
+        self.drop_transaction()
+        self.helo = ""
+        self.account = None
+
+    def drop_transaction(self) -> None:
+        """Forget the transaction and what has arrived of it."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None:
+            landing.abandon(self.listener, transaction)
+
+    def _need_hello(self) -> None:
+        if not self.helo:
+            raise ReplyError(replies.HELLO_FIRST)
+
+    def _open_transaction(self) -> Transaction:
+        if self.transaction is None:
+            raise ReplyError(replies.MAIL_FIRST)
+        return self.transaction
+
+    def _with_recipients(self) -> Transaction:
+        transaction = self.transaction
+        if transaction is None or not transaction.recipients:
+            raise ReplyError(replies.RCPT_FIRST)
+        return transaction
+
+    def _from(self) -> str:
+        """Return how the peer came, for the Received field (RFC 3848)."""
+        with_ = "ESMTP" if self.is_extended else "SMTP"
+        if self.is_extended:
+            with_ += ("S" if self.tls else "") + ("A" if self.account else "")
+        helo = self.helo if self.helo.isascii() else "unknown"
+        return f"from {helo} ([{self.ip}]) by {self.hostname} with {with_}"

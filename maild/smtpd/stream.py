@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The octets of one connection: lines on the loop, chunks past it.
+
+A chunk first takes what already sits in the reader.  The rest of a large one goes
+around the stream: plain, a worker thread reads a duplicate of the socket; inside TLS,
+the transport writes into a ring of buffers that a worker thread empties.  In both
+cases octets are parsed, hashed and written in the worker, never on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import select
+import socket
+from typing import Protocol
+
+from maild.mail.reply import ReplyError
+from maild.smtpd import replies
+from maild.smtpd.listener import Listener
+from maild.smtpd.thread import in_thread
+from maild.smtpd.tls_ring import TlsRing
+
+PIECE = 1024 * 1024
+"""Octets moved per step; bounds the memory of a connection, not the size of a chunk."""
+PAGE = mmap.PAGESIZE
+"""Buffer and file offsets agree modulo this: the kernel then copies whole pages."""
+BULK = 256 * 1024
+"""Octets from which a chunk is worth going around the stream."""
+LULL = 50
+"""Milliseconds without octets after which a piece is taken as it is."""
+
+
+class Sink(Protocol):
+    """Where a chunk goes; used by one worker thread at a time."""
+
+    @property
+    def offset(self) -> int:
+        """Octets in the file that the next ones are appended to."""
+        ...
+
+    def take(self, octets: memoryview) -> None:
+        """Take octets; never raises, so that the connection stays in step."""
+        ...
+
+
+class Stream:
+    """The octets of one connection, in order."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        protocol: asyncio.Protocol,
+        listener: Listener,
+    ) -> None:
+        self._reader = reader
+        self._protocol = protocol
+        self._idle = listener.idle_timeout
+        self._threads = listener.threads
+
+    @property
+    def held(self) -> int:
+        """Octets that have arrived and nobody has asked for yet."""
+        return len(self._buffer)
+
+    @property
+    def _buffer(self) -> bytearray:
+        # The reader has no public view of what it holds; without one, the octets of a
+        # chunk could not be told from those behind it (aiosmtpd does the same).
+        buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]  # noqa: SLF001
+        return buffer
+
+    @property
+    def _transport(self) -> asyncio.Transport:
+        transport = self._protocol.transport  # type: ignore[attr-defined]
+        if transport is None:
+            raise ConnectionResetError
+        assert isinstance(transport, asyncio.Transport)
+        return transport
+
+    async def line(self) -> bytes:
+        """Return the next line with its end; `ReplyError` when it is too long."""
+        try:
+            async with asyncio.timeout(self._idle):
+                return await self._reader.readuntil(b"\n")
+        except asyncio.LimitOverrunError as error:
+            raise ReplyError(replies.LINE_TOO_LONG, hang_up=True) from error
+
+    async def piece(self, most: int) -> bytes:
+        """Return up to ``most`` octets as soon as there are any."""
+        async with asyncio.timeout(self._idle):
+            octets = await self._reader.read(most)
+        if not octets:
+            raise ConnectionResetError
+        return octets
+
+    def put_back(self, octets: bytes) -> None:
+        """Give back what was read beyond the end of a content."""
+        self._buffer[0:0] = octets
+
+    async def drop(self, most: int, quiet: float) -> None:
+        """Read and forget up to ``most`` octets, until ``quiet`` seconds of silence."""
+        while most > 0:
+            async with asyncio.timeout(quiet):
+                octets = await self._reader.read(min(most, PIECE))
+            if not octets:
+                return
+            most -= len(octets)
+
+    async def move(self, count: int, sink: Sink) -> None:
+        """Give exactly ``count`` octets to ``sink``; `ConnectionError` if cut short."""
+        while count and (self.held or count < BULK):
+            octets = await self.piece(min(count, PIECE))
+            await in_thread(self._threads, sink.take, memoryview(octets))
+            count -= len(octets)
+        if not count:
+            return
+        transport = self._transport
+        if transport.get_extra_info("ssl_object") is None:
+            await self._by_thread(transport, count, sink)
+        else:
+            ring = TlsRing(transport, self._protocol, count, sink, self._idle)
+            await ring.run(self._threads)
+
+    async def _by_thread(
+        self, transport: asyncio.Transport, count: int, sink: Sink
+    ) -> None:
+        """Let a thread read the socket itself; the loop does not touch it meanwhile."""
+        transport.pause_reading()
+        ours = transport.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(ours.fileno())) as duplicate:
+            duplicate.settimeout(self._idle)
+            loop = asyncio.get_running_loop()
+            moved = loop.run_in_executor(self._threads, _copy, duplicate, count, sink)
+            try:
+                await asyncio.shield(moved)
+            except asyncio.CancelledError:
+                duplicate.shutdown(socket.SHUT_RD)  # wakes the thread
+                await asyncio.wait([moved])
+                raise
+        transport.resume_reading()
+
+
+def _copy(source: socket.socket, count: int, sink: Sink) -> None:
+    """Move ``count`` octets in pieces that begin where their file's page begins."""
+    view = memoryview(mmap.mmap(-1, PIECE))
+    while count:
+        start = sink.offset % PAGE
+        filled = _fill(source, view[start : start + min(count, PIECE - start)])
+        sink.take(view[start : start + filled])
+        count -= filled
+
+
+def _fill(source: socket.socket, view: memoryview) -> int:
+    """Read until ``view`` is full or nothing comes for a moment; at least one octet."""
+    filled = source.recv_into(view)
+    if not filled:
+        raise ConnectionResetError
+    ready = select.poll()
+    ready.register(source, select.POLLIN)
+    while filled < len(view) and ready.poll(LULL):
+        got = source.recv_into(view[filled:])
+        if not got:
+            break  # the next piece will say so
+        filled += got
+    return filled

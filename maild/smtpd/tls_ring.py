@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes one chunk out of a TLS connection through a bounded ring of buffers.
+
+While it runs it is the transport's protocol.  Its buffer never reaches beyond the
+chunk, and it hands the transport back inside the call that completes the chunk: no
+octet behind the chunk is ever seen here, none of the chunk by the command loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+BUFFER = 512 * 1024
+"""Octets of one buffer; records of 16 KiB are gathered so that threads meet rarely."""
+BUFFERS = 4
+"""Buffers of a ring: one being filled, one being emptied, two of slack."""
+LULL = 0.05
+"""Seconds after which a part-filled buffer is handed over as it is."""
+
+
+class _Sink(Protocol):
+    def take(self, octets: memoryview) -> None: ...
+
+
+class TlsRing(asyncio.BufferedProtocol):
+    """One chunk of ``count`` octets on its way from ``transport`` to ``sink``."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        protocol: asyncio.Protocol,
+        count: int,
+        sink: _Sink,
+        idle: float,
+    ) -> None:
+        self._transport = transport
+        self._protocol = protocol
+        self._missing = count
+        self._sink = sink
+        self._idle = idle
+        self._loop = asyncio.get_running_loop()
+        self._arrived: asyncio.Future[None] = self._loop.create_future()
+        self._work: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+        self._free: deque[memoryview] = deque(
+            memoryview(bytearray(min(BUFFER, count))) for _ in range(BUFFERS)
+        )
+        self._buffer: memoryview | None = self._free.popleft()
+        self._lent: deque[memoryview] = deque()
+        self._filled = 0
+        self._lull: asyncio.TimerHandle | None = None
+        self._heard = self._loop.time()
+
+    async def run(self, threads: ThreadPoolExecutor) -> None:
+        """Move the chunk; `ConnectionError` or `TimeoutError` when it is cut short."""
+        emptied = self._loop.run_in_executor(threads, self._empty)
+        self._transport.set_protocol(self)
+        watch = self._loop.create_task(self._watch())
+        try:
+            await self._arrived
+        finally:
+            watch.cancel()
+            self._give_back_transport()
+            self._work.put(None)
+            await asyncio.wait([emptied])
+
+    # What the transport tells
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to write; never more than the chunk still lacks."""
+        assert self._buffer is not None, "reading goes on while the ring is full"
+        return self._buffer[self._filled : self._filled + self._missing]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Count what has been written, and pass on what is full."""
+        assert self._buffer is not None
+        self._heard = self._loop.time()
+        self._filled += nbytes
+        self._missing -= nbytes
+        if not self._missing:
+            self._hand_over()
+            self._give_back_transport()
+            if not self._arrived.done():
+                self._arrived.set_result(None)
+        elif self._filled == len(self._buffer):
+            self._hand_over()
+        elif self._lull is None:
+            self._lull = self._loop.call_later(LULL, self._hand_over)
+
+    def eof_received(self) -> bool | None:
+        """Give up: the peer ended TLS inside the chunk, nothing after that counts."""
+        self._cut(ConnectionResetError())
+        return self._protocol.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give up; the session hears of it as well."""
+        self._cut(exc or ConnectionResetError())
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Pass on; replies are written while a chunk arrives."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on."""
+        self._protocol.resume_writing()
+
+    # Between the loop and the worker
+
+    def _hand_over(self) -> None:
+        if self._lull is not None:
+            self._lull.cancel()
+            self._lull = None
+        if self._buffer is None or not self._filled:
+            return
+        self._work.put(self._buffer[: self._filled])
+        # The same memory comes back as a view of its beginning; keep the whole.
+        self._lent.append(self._buffer)
+        self._filled = 0
+        self._buffer = self._free.popleft() if self._free else None
+        if self._buffer is None and self._missing:
+            self._transport.pause_reading()
+
+    def _given_back(self) -> None:
+        self._free.append(self._lent.popleft())
+        if self._buffer is None and self._missing:
+            self._buffer = self._free.popleft()
+            self._heard = self._loop.time()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _empty(self) -> None:
+        """Feed the sink; in a worker thread, until told that there is no more."""
+        while (octets := self._work.get()) is not None:
+            self._sink.take(octets)
+            self._loop.call_soon_threadsafe(self._given_back)
+
+    def _give_back_transport(self) -> None:
+        if self._lull is not None:
+            self._lull.cancel()
+            self._lull = None
+        if self._transport.get_protocol() is self:
+            self._transport.set_protocol(self._protocol)
+
+    def _cut(self, error: Exception) -> None:
+        if not self._arrived.done():
+            self._arrived.set_exception(error)
+
+    async def _watch(self) -> None:
+        """Give up after ``idle`` seconds without an octet while we could read some."""
+        while True:
+            quiet = self._loop.time() - self._heard if self._buffer else 0.0
+            if quiet >= self._idle:
+                self._cut(TimeoutError())
+                return
+            await asyncio.sleep(self._idle - quiet)

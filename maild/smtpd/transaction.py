@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One mail transaction: what has been agreed on, and how much may still come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from maild.mail.address import Address
+from maild.mail.envelope import Body, MailFrom
+from maild.smtpd.intake import Intake
+from maild.store.accounts import Account
+from maild.store.consent import Accepted
+from maild.store.items import Item
+
+FRAMING = 64 * 1024
+"""Octets that a push may have around its content: header, note, digest."""
+DROPPED = 2**20
+"""Octets that are read and dropped after a refusal, to keep the connection."""
+DROPPED_TICKETED = 64 * 2**20
+"""The same for a peer that has shown a ticket: one chunk of our own servers."""
+LIBRARY_TAG = "library"
+"""``alice+library@a.example``: an upload into one's own Library."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An accepted offer that the transaction redeems."""
+
+    proof: str
+    accepted: Accepted
+
+    @property
+    def limit(self) -> int:
+        """Most octets of the message that brings the content."""
+        return self.accepted.size + FRAMING
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One accepted RCPT; ``account`` when the mail ends here."""
+
+    address: Address
+    account: Account | None
+
+
+@dataclass(slots=True)
+class Transaction:
+    """From MAIL to the reply that takes responsibility, or to RSET.  Octets."""
+
+    mail: MailFrom
+    id: str
+    """What the 250 and the log call it."""
+    trace: str
+    size_limit: int
+    recipients: list[Recipient] = field(default_factory=list)
+    is_upload: bool = False
+    ticket: Ticket | None = None
+    intake: Intake | None = None
+    shared: Item | None = None
+    """The item that a BURL has named."""
+    begun: bool = False
+    """Whether content has been sent by BDAT or BURL."""
+    failed: bool = False
+    received: int = 0
+    dropped: int = 0
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the content may be raw octets (RFC 3030 §3)."""
+        return self.mail.body is Body.BINARY
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the content has arrived before: its 250 was lost on the way."""
+        return self.ticket is not None and self.ticket.accepted.final_reply is not None
+
+    @property
+    def limit(self) -> int:
+        """Most octets of the message."""
+        return self.size_limit if self.ticket is None else self.ticket.limit
+
+    @property
+    def may_drop(self) -> int:
+        """Octets of refused content that may still be dropped."""
+        most = DROPPED_TICKETED if self.ticket else DROPPED
+        return most - self.dropped
+
+    @property
+    def sender(self) -> str:
+        """The reverse-path, without angle brackets."""
+        return str(self.mail.sender or "")
