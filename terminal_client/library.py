@@ -53,6 +53,8 @@ class Item:
     number: str | None = None
     code: str | None = None
     terminal: str | None = None
+    uploaded: bool = False
+    """Whether the call that returned this brought it to the server."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``mshare ls --json`` prints."""

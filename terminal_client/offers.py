@@ -34,6 +34,11 @@ class Waiting:
         """The id of the offer."""
         return self.offer.id
 
+    @property
+    def expires(self) -> datetime:
+        """Until when it can be accepted."""
+        return _moment(self.offer.expires)
+
     def to_json(self) -> dict[str, Any]:
         """Return what ``mshare offers --json`` prints."""
         offer = self.offer
@@ -47,7 +52,7 @@ class Waiting:
             "sha256": offer.sha256,
             "note": offer.note,
             "created": _moment(offer.created).isoformat(),
-            "expires": _moment(offer.expires).isoformat(),
+            "expires": self.expires.isoformat(),
         }
 
 

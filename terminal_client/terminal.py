@@ -180,7 +180,9 @@ class Terminal:
         if not items:
             raise errors.TryLaterError("the item is gone again; look with `mshare ls`")
         item = await self._with_digest(items[0])
-        return item if receipt is None else replace(item, sha256=receipt.sha256)
+        if receipt is None:
+            return item
+        return replace(item, sha256=receipt.sha256, uploaded=True)
 
     async def _with_digest(self, item: Item) -> Item:
         """Add what Table 1 knows of an own upload."""
@@ -193,14 +195,18 @@ class Terminal:
     # Sending: seed 213
 
     async def send(
-        self, what: Item | Path | str, *recipients: str | Address, note: str = ""
+        self,
+        what: Item | Path | str,
+        *recipients: str | Address,
+        note: str = "",
+        progress: Progress = _nobody,
     ) -> list[Sent]:
         """Command the server to send an item; a `Path` is uploaded first if needed.
 
         A string names an item by id or file name.  One transfer for each recipient.
         """
         to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
-        uid, section = await self._place_of(what)
+        uid, section = await self._place_of(what, progress)
         server = await self._server()
         if "BURL" not in server.ehlo:
             raise errors.ProtocolError(
@@ -218,14 +224,16 @@ class Terminal:
                 sent.append(Sent(transfer, recipient))
         return sent
 
-    async def _place_of(self, what: Item | Path | str) -> tuple[int, str]:
+    async def _place_of(
+        self, what: Item | Path | str, progress: Progress
+    ) -> tuple[int, str]:
         """Return UID and section of an item, in as few octets as possible."""
         connection = await self._mail()
         if isinstance(what, Path):
             outcome = await self.check(what)
             if outcome.held is not None:
                 return outcome.held.uid, "1"
-            what = await self.upload(what)
+            what = await self.upload(what, progress=progress, again=True)
         elif isinstance(what, str):
             what = await library.find(connection, what)
         else:

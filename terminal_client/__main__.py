@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""``python -m terminal_client`` is `mshare`."""
+
+import sys
+
+from terminal_client.cli import main
+
+sys.exit(main())

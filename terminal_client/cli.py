@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""The command ``mshare VERB``: the table of verbs, and exit statuses.
+
+A verb is a function whose docstring is its help; one verb, one file in ``verbs``.
+Results go to stdout, complaints to stderr; the status is that of sysexits(3).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from typing import Annotated, Any, Final
+
+import typer
+
+from terminal_client.errors import TerminalError
+from terminal_client.screen import ProfileOption
+from terminal_client.verbs.accept import accept
+from terminal_client.verbs.decline import decline
+from terminal_client.verbs.explain import explain
+from terminal_client.verbs.get import get
+from terminal_client.verbs.inbox import inbox
+from terminal_client.verbs.login import login
+from terminal_client.verbs.logout import logout
+from terminal_client.verbs.ls import ls
+from terminal_client.verbs.offers import offers
+from terminal_client.verbs.send import send
+from terminal_client.verbs.status import status
+from terminal_client.verbs.upload import upload
+
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C, as shells say it (128 + SIGINT)."""
+
+verbs: Final = typer.Typer(
+    name="mshare",
+    help="Send a file of any size to a mail address.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
+    (
+        login,
+        (
+            "mshare login alice@a.example",
+            "mshare --profile bob login bob@b.example --server mail.b.example",
+        ),
+    ),
+    (logout, ("mshare logout",)),
+    (upload, ("mshare upload film.mov", "mshare upload *.raw --json")),
+    (ls, ("mshare ls", "mshare ls --json | jq -r '.[].name'")),
+    (
+        send,
+        (
+            "mshare send film.mov bob@b.example",
+            "mshare send film.mov bob@b.example carol@c.example --note 'as promised'",
+            "mshare send 7hqKzWbV bob@b.example --wait",
+        ),
+    ),
+    (status, ("mshare status", "mshare status 4Zx1 --watch", "mshare status --json")),
+    (offers, ("mshare offers", "mshare offers --json")),
+    (accept, ("mshare accept 1", "mshare accept 4Zx1 9kPd")),
+    (decline, ("mshare decline 1",)),
+    (inbox, ("mshare inbox",)),
+    (
+        get,
+        (
+            "mshare get film.mov",
+            "mshare get 7hqKzWbV -o ~/Videos/",
+            "mshare get backup.tar -o - | tar x",
+        ),
+    ),
+    (explain, ("mshare explain 5.7.1", "mshare explain 550 5.1.1 no such account")),
+)
+"""Each verb with its examples, in the order of a first day."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"mshare {metadata.version('maild')}\n")
+        raise typer.Exit
+
+
+@verbs.callback()
+def _everywhere(
+    context: typer.Context,
+    named: ProfileOption = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Say which one."
+        ),
+    ] = False,
+) -> None:
+    context.obj = named
+
+
+for _verb, _examples in VERBS:
+    _lines = "\n".join(f"  {example}" for example in _examples)
+    verbs.command(_verb.__name__, epilog=f"\b\nExamples:\n{_lines}")(_verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit status."""
+    command = typer.main.get_command(verbs)
+    try:
+        command.main(arguments, prog_name="mshare")
+    except SystemExit as ended:
+        usage = 2  # what the library says for a command line it does not understand
+        return os.EX_USAGE if ended.code == usage else int(ended.code or os.EX_OK)
+    except TerminalError as error:
+        return _complain(str(error), error.status)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing is left half done", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; do not fail again while closing it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return os.EX_IOERR
+    except Exception as error:  # noqa: BLE001 # a bug: one sentence, and how to see more
+        if os.environ.get("MSHARE_DEBUG"):
+            traceback.print_exc()
+        return _complain(
+            f"this is a bug: {type(error).__name__}: {error}; "
+            "run it again with MSHARE_DEBUG=1 and report what you see",
+            os.EX_SOFTWARE,
+        )
+    return os.EX_OK
+
+
+def _complain(sentence: str, status: int) -> int:
+    sys.stderr.write(f"mshare: {sentence}\n")
+    return status

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""Showing how far octets have come: bars on a terminal, plain lines elsewhere.
+
+Nothing is shown for what takes less than a second.  Everything goes to stderr: results
+are on stdout.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from maild.mail.plain import amount, short
+from terminal_client.naming import shown
+
+PATIENCE = 1.0
+"""Seconds that pass before anything is shown."""
+STEP = 10
+"""Percent between two plain lines."""
+PAUSE = 5.0
+"""Seconds between two plain lines of something slow."""
+
+Report = Callable[[int, int], None]
+"""Takes octets done and octets in all."""
+
+
+def progress_line(name: str, done: int, total: int | None, rate: float) -> str:
+    """Return one line; ``done`` and ``total`` in octets, ``rate`` in octets a second.
+
+    ``total`` is None while the size is unknown: then there is no percentage and no
+    time to go, rather than an invented one.
+    """
+    if total is None:
+        return f"{name}: {amount(done)}"
+    percent = 100 * done // total if total else 100
+    line = f"{name}: {percent} % of {amount(total)}"
+    if rate > 0 and done < total:
+        line += f", {amount(int(rate))}/s, {span((total - done) / rate)} to go"
+    return line
+
+
+def span(seconds: float) -> str:
+    """Return a time for people: ``42 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+class Lines:
+    """Plain lines for one thing that moves: about one for each `STEP` or `PAUSE`."""
+
+    def __init__(
+        self, name: str, write: Callable[[str], None], clock: Callable[[], float]
+    ) -> None:
+        self._name = name
+        self._write = write
+        self._clock = clock
+        self._began = self._spoke = clock()
+        self._from: int | None = None
+        self._step = 0
+        self._shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take the octets done and in all; write a line when one is due."""
+        now = self._clock()
+        if self._from is None:
+            self._from = done
+        passed = now - self._began
+        step = 100 * done // total // STEP if total else 100 // STEP
+        due = step > self._step or now - self._spoke >= PAUSE
+        if done >= total:
+            due = self._shown and step > self._step
+        if passed < PATIENCE or not due:
+            return
+        rate = (done - self._from) / passed
+        self._write(progress_line(self._name, done, total, rate))
+        self._step, self._spoke, self._shown = step, now, True
+
+
+@contextmanager
+def shown_progress(name: str, stream: TextIO | None = None) -> Iterator[Report]:
+    """Give a `Report` for one named thing, shown as fits the stream (stderr)."""
+    with shown_together(stream) as begin:
+        yield begin(name)
+
+
+@contextmanager
+def shown_together(
+    stream: TextIO | None = None,
+) -> Iterator[Callable[[str], Report]]:
+    """Give a function that begins one `Report` for each of several things."""
+    target = stream or sys.stderr
+    console = Console(file=target)
+    if not console.is_terminal:
+        yield lambda name: Lines(
+            short(shown(name)), lambda line: _write(target, line), time.monotonic
+        )
+        return
+    board = _Board(console)
+    try:
+        yield board.begin
+    finally:
+        board.stop()
+
+
+def _write(target: TextIO, line: str) -> None:
+    target.write(f"{line}\n")
+    target.flush()
+
+
+class _Board:
+    """Bars that appear after `PATIENCE`, one for each thing that moves."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._began = time.monotonic()
+        self._started = False
+
+    def begin(self, name: str) -> Report:
+        """Return the report for one bar."""
+        label = Text(short(shown(name))).plain.replace("[", r"\[")
+        task: TaskID | None = None
+
+        def report(done: int, total: int) -> None:
+            nonlocal task
+            if task is None:
+                task = self._bars.add_task(label, total=total, completed=done)
+            self._bars.update(task, completed=done, total=total)
+            if not self._started and time.monotonic() - self._began >= PATIENCE:
+                self._started = True
+                self._bars.start()
+
+        return report
+
+    def stop(self) -> None:
+        """Leave the bars as they are."""
+        if self._started:
+            self._bars.stop()

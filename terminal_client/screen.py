@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""What `mshare` writes: results to stdout, remarks and complaints to stderr.
+
+Tables are aligned on a terminal and tab-separated elsewhere, so that ``cut`` and
+``awk`` can read them; ``--json`` is for programs that want more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine, Iterable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from terminal_client.naming import shown
+
+T = TypeVar("T")
+
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Whose terminal this is: a name, or the directory of a profile. "
+        "Default: $MSHARE_PROFILE, else 'default'.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def chosen(context: typer.Context, named: str | None) -> str | None:
+    """Return the profile named nearest to the verb; it may stand before it too."""
+    found = named or context.obj
+    return found if isinstance(found, str) else None
+
+
+def run(story: Coroutine[Any, Any, T]) -> T:
+    """Run a verb's story to its end."""
+    return asyncio.run(story)
+
+
+def say(text: str) -> None:
+    """Write one result."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def remark(text: str) -> None:
+    """Write something that is no result: it must not disturb a pipe."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def dump(value: Any) -> None:
+    """Write a result as JSON."""
+    say(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table; foreign texts may be in it."""
+    console = Console()
+    clean = [[shown(str(cell)) for cell in row] for row in rows]
+    if not console.is_terminal:
+        for row in clean:
+            say("\t".join(row))
+        return
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        right = column in {"size", "place", "octets"}
+        grid.add_column(column, justify="right" if right else "left", overflow="fold")
+    for row in clean:
+        grid.add_row(*(Text(cell) for cell in row))
+    console.print(grid)
+
+
+def moment(when: datetime | None) -> str:
+    """Return a time as people here read it, or ""."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else ""

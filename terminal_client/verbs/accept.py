@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""``mshare accept``: let the content of offers come."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from terminal_client import screen
+from terminal_client.naming import shown
+from terminal_client.offers import Waiting
+from terminal_client.screen import JsonOption, ProfileOption
+from terminal_client.terminal import Terminal
+
+OffersArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="OFFER", help="Id, beginning of an id, or place in `mshare offers`."
+    ),
+]
+
+
+def accept(
+    context: typer.Context,
+    which: OffersArgument,
+    as_json: JsonOption = False,
+    named: ProfileOption = None,
+) -> None:
+    """Accept offers: their content begins to come."""
+    who = screen.chosen(context, named)
+    decided = screen.run(decide(who, which, accepted=True))
+    show_decided(decided, "accepted", as_json=as_json)
+
+
+async def decide(who: str | None, which: list[str], *, accepted: bool) -> list[Waiting]:
+    """Decide offers and return them."""
+    async with Terminal.open(who) as terminal:
+        return await terminal.decide(which, accepted=accepted)
+
+
+def show_decided(decided: list[Waiting], verdict: str, *, as_json: bool) -> None:
+    """Say what was decided."""
+    if as_json:
+        screen.dump([{**w.to_json(), "decision": verdict} for w in decided])
+        return
+    for waiting in decided:
+        offer = waiting.offer
+        screen.say(f"{verdict}: {shown(offer.name)} from {offer.sender} ({offer.id})")

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""``mshare login``: prove to both servers who you are, then remember it."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from terminal_client import addresses, errors, profile, screen, secret
+from terminal_client.profile import Profile
+from terminal_client.screen import ProfileOption
+from terminal_client.terminal import Terminal
+
+
+def login(
+    context: typer.Context,
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Your mail address.")
+    ],
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST", help="Your server. Default: the address's domain."
+        ),
+    ] = None,
+    submission: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where you submit. Default: HOST:465."),
+    ] = None,
+    imap: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Your mailboxes. Default: HOST:993."),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Trust only this authority (PEM), not the system's."
+        ),
+    ] = None,
+    tls_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Name in the certificates, if not that of the host."
+        ),
+    ] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+    ] = False,
+    named: ProfileOption = None,
+) -> None:
+    """Log in, and remember it for the next time.
+
+    The password is asked for without echo, checked with both servers, and kept in
+    the desktop's keyring if there is one, else in a file that only you can read.
+    """
+    directory = profile.profile_directory(screen.chosen(context, named))
+    who = addresses.recipient(address)
+    host = server or who.domain
+    try:
+        wanted = Profile(
+            directory=directory,
+            address=who,
+            submission=profile.parse_place(submission or host, profile.SUBMISSION_PORT),
+            imap=profile.parse_place(imap or host, profile.IMAP_PORT),
+            ca=ca.expanduser().absolute() if ca else None,
+            tls_name=tls_name,
+        )
+    except ValueError as error:
+        raise errors.UsageError(str(error)) from error
+    _must_be_ours(wanted)
+    password = _password(who, from_stdin=password_stdin)
+    screen.run(_verify(wanted, password))
+    profile.save(wanted)
+    where = secret.keep(wanted, password)
+    screen.say(f"logged in as {who}; the password is kept in {where}")
+
+
+def _must_be_ours(wanted: Profile) -> None:
+    """Refuse to turn one person's profile into another's."""
+    try:
+        known = profile.load(str(wanted.directory))
+    except errors.SetUpError:
+        return
+    if known.address.key != wanted.address.key:
+        raise errors.SetUpError(
+            f"this profile is that of {known.address}; choose another with "
+            "--profile NAME, or `mshare logout` first"
+        )
+
+
+def _password(who: object, *, from_stdin: bool) -> str:
+    if from_stdin:
+        password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    elif sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {who}: ")
+    else:
+        raise errors.UsageError(
+            "there is no terminal to ask for the password; use --password-stdin"
+        )
+    if not password:
+        raise errors.UsageError("the password is empty")
+    return password
+
+
+async def _verify(who: Profile, password: str) -> None:
+    async with Terminal.open(who, password=password) as terminal:
+        await terminal.verify()

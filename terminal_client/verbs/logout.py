@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""``mshare logout``: forget the password and the account."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from terminal_client import profile, screen, secret
+from terminal_client.screen import ProfileOption
+
+
+def logout(
+    context: typer.Context,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Also forget what was uploaded from here."),
+    ] = False,
+    named: ProfileOption = None,
+) -> None:
+    """Forget the password and the account.
+
+    Nothing on the server changes.  What was uploaded from here stays remembered for the next login, so that no file
+    is uploaded twice; --forget removes that too.
+    """
+    who = profile.load(screen.chosen(context, named))
+    secret.forget(who)
+    (who.directory / "profile.toml").unlink(missing_ok=True)
+    if forget:
+        who.memory_file.unlink(missing_ok=True)
+    screen.say(f"logged out {who.address}")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""``mshare status``: how the own sendings fare."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from maild.mail.plain import amount
+from terminal_client import screen
+from terminal_client.following import follow
+from terminal_client.screen import JsonOption, ProfileOption
+from terminal_client.terminal import Terminal
+from terminal_client.transfers import Transfer
+
+
+def status(
+    context: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow until nothing moves any more.")
+    ] = False,
+    as_json: JsonOption = False,
+    named: ProfileOption = None,
+) -> None:
+    """Show how your sendings fare.
+
+    With an ID the exit status tells: 0 sent, 75 under way, 77 declined, 69 failed,
+    expired or cancelled.
+    """
+    found = screen.run(_status(screen.chosen(context, named), ids or [], watch))
+    if as_json:
+        screen.dump([transfer.to_json() for transfer in found])
+    else:
+        show(found)
+    raise typer.Exit(max((t.status for t in found), default=0) if ids else 0)
+
+
+async def _status(who: str | None, ids: list[str], watch: bool) -> list[Transfer]:
+    async with Terminal.open(who) as terminal:
+        return await (follow(terminal, ids) if watch else terminal.transfers(*ids))
+
+
+def show(found: list[Transfer]) -> None:
+    """Write transfers as a table."""
+    screen.table(
+        ("id", "state", "octets", "to", "name", "reason"),
+        ((t.id, t.state, moved(t), t.recipient, t.name, t.reason) for t in found),
+    )
+
+
+def moved(transfer: Transfer) -> str:
+    """Return how much has been acknowledged: ``1.2 of 3.0 GB``, or the size."""
+    if transfer.is_final or not transfer.octets:
+        return amount(transfer.size)
+    return f"{amount(transfer.octets)} of {amount(transfer.size)}"
