@@ -32,7 +32,7 @@ def plain_copy(source: Path, target: Path) -> float:
 
 def tls_copy(source: Path, target: Path) -> float:
     """Copy over a bare TLS 1.3 socket into a synced file, hashing; return seconds."""
-    return _copy(source, target, *_contexts())
+    return _copy(source, target, *contexts())
 
 
 def _copy(
@@ -117,7 +117,8 @@ def _fill(connection: socket.socket, room: memoryview) -> int:
 
 
 @cache
-def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return the two sides of a TLS connection, made for this process alone."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

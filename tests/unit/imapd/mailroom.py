@@ -20,7 +20,7 @@ from maild.store.blobs import BlobWriter
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.messages import Line
-from maild.store.rope import Base64, Constant, Piece, Raw, Rope
+from maild.store.rope import Constant, Piece, Raw, Rope
 from maild.wire.imap_cursor import Cursor
 from maild.wire.imap_fetch import parse_fetch
 from maild.wire.imap_search import parse_search
@@ -250,4 +250,3 @@ async def mailroom(root: Path) -> AsyncIterator[Mailroom]:
         yield Mailroom(store, await store.index.write(job))
     finally:
         await asyncio.to_thread(store.close)
-
