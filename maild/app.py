@@ -10,9 +10,11 @@ import asyncio
 import hashlib
 import logging
 import os
+import resource
 import signal
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -137,13 +139,14 @@ async def run(
     try:
         stations = compose(config, store, identity)
         chosen = [stations[n] for n in STATIONS if n in only or not only]
-        await _run_until_told(chosen, supervisor)
+        await run_until_told(chosen, supervisor)
     finally:
         await asyncio.to_thread(store.close)
     _log.info("stopped")
 
 
-async def _run_until_told(stations: list[Run], supervisor: Supervisor) -> None:
+async def run_until_told(stations: list[Run], supervisor: Supervisor) -> None:
+    """Run stations until a signal, or until one fails: then all end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -172,4 +175,12 @@ async def _work(station: Run, started: Callable[[], None]) -> None:
 def serve(config: Configuration, only: Collection[str]) -> None:
     """Run the daemon; returns after a clean stop, raises what ended it otherwise."""
     log_lines.write_to_stderr()
+    _allow_many_files()
     asyncio.run(run(config, only, Supervisor.from_environment()))
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit to the hard one: each connection is an open file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # the unit forbids the call, and sets the limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -16,6 +16,7 @@ from maild.operator.console import (
     opened,
     show_json,
 )
+from maild.store.fsck import Finding
 
 
 def fsck(
@@ -28,17 +29,22 @@ def fsck(
 ) -> None:
     """Compare index and files, digests included."""
     with opened(configuration(context, config).server) as records:
-        findings = [str(f) for f in records.store.blobs.check(repair=repair)]
+        findings: list[Finding] = []
+        for finding in records.store.blobs.check(repair=repair):
+            findings.append(finding)
+            if not as_json:  # one by one: it may take hours
+                print(finding, flush=True)
     if as_json:
-        show_json(findings)
-    else:
-        print("\n".join(findings) or "the store is sound")
-    if findings and not repair:
-        raise OperatorError(f"{len(findings)} findings", os.EX_DATAERR)
+        show_json([asdict(finding) for finding in findings])
+    elif not findings:
+        print("the store is sound")
+    wrong = sum(not finding.repaired for finding in findings)
+    if wrong:
+        raise OperatorError(f"{wrong} of {len(findings)} findings remain")
 
 
 def gc(context: typer.Context, config: ConfigOption = None) -> None:
     """Remove blobs that no message needs, and what broken uploads left behind."""
     with opened(configuration(context, config).server) as records:
-        removed = records.store.blobs.collect(records.store.clock())
-    print(f"removed: {removed}")
+        found = records.store.blobs.collect(records.store.clock())
+    print(f"removed {found.blobs} blobs, {found.files} files, {found.octets:,} octets")

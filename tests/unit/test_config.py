@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from maild import config
+from maild.smtpd.settings import SmtpSettings
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
@@ -40,7 +41,7 @@ def test_defaults_and_values(tmp_path: Path) -> None:
     assert read.server.hostname == "mx.a.example"
     assert read.imap.idle_timeout == 60.0
     assert isinstance(read.imap.idle_timeout, float)
-    assert read.smtp == config.SmtpSettings()
+    assert read.smtp == SmtpSettings()
     assert read.peers == {}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 
 import pytest
 
@@ -45,11 +44,10 @@ def test_the_journal_learns_the_priority() -> None:
 
 
 def test_every_line_of_a_traceback_has_the_tag() -> None:
-    try:
-        raise ValueError("first\nsecond")
-    except ValueError:
-        failed = record(logging.ERROR)
-        failed.exc_info = sys.exc_info()
+    with pytest.raises(ValueError, match="first") as caught:
+        int("first\nsecond")
+    failed = record(logging.ERROR)
+    failed.exc_info = (caught.type, caught.value, caught.tb)
     lines = PostfixLines().format(failed).splitlines()
     assert len(lines) > 3
     assert all(line.startswith(f"maild/delivery[{PID}]: ") for line in lines)

@@ -31,7 +31,7 @@ def code_of(call: ast.Call) -> str | None:
     if not isinstance(detail, ast.Constant) or not detail.value:
         return None
     assert isinstance(code, ast.Constant), f"{ast.unparse(call)}: write the code out"
-    return f"{code.value // 100}.{detail.value}"
+    return f"{str(code.value)[0]}.{detail.value!s}"
 
 
 def given() -> dict[str, str]:
