@@ -5,9 +5,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maild.mail.address import Address
-from maild.mail.offer import Offer
-from maild.store.index import Tx
+from maild.mail import compose
+from maild.mail.address import Address, parse_address
+from maild.mail.offer import Answer, Offer
+from maild.mail.offer import proof as proof_of
+from maild.mail.transfer import Kind, State
+from maild.store import accounts, messages, transfers
+from maild.store.errors import ExistsError, NotFoundError
+from maild.store.index import Row, Tx
+
+TICKET_LIFETIME = 7 * 86400.0
+"""Seconds a ticket is good for at least: longer than a queue's patience (5 days)."""
+ANSWER_LIFETIME = 5 * 86400.0
+"""Seconds until an answer that cannot be delivered is given up (RFC 5321 §4.5.4.1)."""
+REMEMBERED = 30 * 86400.0
+"""Seconds for which an offer that is over stays listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +48,39 @@ class Accepted:
     """The 250 already given, when the content has arrived before."""
 
 
+_OFFER = """SELECT id, nonce, sender, recipient, name, type, size, sha256, created,
+    expires, home, trace, note, state, content_id FROM offer """
+
+
 def received(
     tx: Tx, account_id: int, offer: Offer, content_id: int, now: float
 ) -> bool:
     """Keep an offer that lies in INBOX as ``content_id``; False when it is known."""
-    raise NotImplementedError
+    added = tx.run(
+        """INSERT INTO offer (id, account_id, sender, recipient, nonce, name, type,
+            size, sha256, home, note, content_id, expires, trace, created)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+        ON CONFLICT DO NOTHING""",
+        offer.id,
+        account_id,
+        str(offer.sender),
+        str(offer.recipient),
+        offer.nonce,
+        offer.name,
+        offer.type,
+        offer.size,
+        offer.sha256,
+        offer.home,
+        offer.note,
+        content_id,
+        float(offer.expires),
+        offer.trace,
+        now,
+    )
+    if added:
+        messages.hold_content(tx, content_id)
+        tx.changed(f"account:{account_id}")
+    return added > 0
 
 
 def decide(
@@ -58,26 +98,191 @@ def decide(
     ``Declined``.  False when the content makes no offer, or it is decided or expired.
     The proof of the ticket is kept, the ticket itself only travels in the answer.
     """
-    raise NotImplementedError
+    row = tx.one(
+        _OFFER
+        + """WHERE content_id = ?1 AND account_id = ?2 AND state = 'open'
+            AND expires > ?3""",
+        content_id,
+        account_id,
+        now,
+    )
+    if row is None:
+        return False
+    offer = _offer(row)
+    expires = max(float(offer.expires), now + TICKET_LIFETIME)
+    proof = proof_of(fresh.ticket, offer.id, offer.sender, offer.recipient)
+    tx.run(
+        """UPDATE offer SET state = ?3, proof = ?4, reserved = ?5, decided = ?6,
+            expires = ?7, content_id = NULL WHERE account_id = ?1 AND id = ?2""",
+        account_id,
+        offer.id,
+        "accepted" if accepted else "declined",
+        proof if accepted else None,
+        offer.size if accepted else 0,
+        now,
+        expires if accepted else offer.expires,
+    )
+    messages.release_content(tx, content_id)
+    if accepted:
+        accounts.add_contact(tx, account_id, offer.sender)
+    answer = Answer(
+        offer_id=offer.id,
+        nonce=offer.nonce,
+        sender=offer.sender,
+        recipient=offer.recipient,
+        accepted=accepted,
+        ticket=fresh.ticket if accepted else None,
+        size=offer.size if accepted else 0,
+        expires=int(expires),
+        trace=offer.trace,
+    )
+    _queue_answer(tx, account_id, answer, fresh.queue_id, now)
+    tx.changed(f"account:{account_id}")
+    return True
+
+
+def _queue_answer(
+    tx: Tx, account_id: int, answer: Answer, queue_id: str, now: float
+) -> None:
+    facts = compose.Facts(
+        message_id=f"{queue_id}@{answer.recipient.domain}", now=now, trace=answer.trace
+    )
+    composed = compose.answer_message(answer, facts)
+    content_id = messages.add_small(
+        tx, composed.octets, composed.structure, answer.trace
+    )
+    transfer = transfers.Transfer(
+        id=queue_id,
+        account_id=account_id,
+        kind=Kind.ANSWER,
+        state=State.QUEUED,
+        held=False,
+        item_id=None,
+        content_id=content_id,
+        sender=answer.recipient,
+        recipient=answer.sender,
+        smtputf8=not (answer.sender.is_ascii and answer.recipient.is_ascii),
+        note="",
+        size=len(composed.octets),
+        octets=0,
+        nonce=None,
+        ticket=None,
+        ticket_size=None,
+        attempts=0,
+        due=now,
+        expires=now + ANSWER_LIFETIME,
+        warned=False,
+        status="",
+        reply="",
+        relay="",
+        trace=answer.trace,
+        created=now,
+        changed=now,
+        finished=None,
+        view_uid=None,
+    )
+    transfers.add(tx, transfer, now)
 
 
 def redeem(
     tx: Tx, proof: str, sender: Address, recipient: Address, now: float
 ) -> Accepted | None:
     """Return what ``proof`` opens for exactly these two addresses, or None."""
-    raise NotImplementedError
+    row = tx.one(
+        """SELECT account_id, id, name, type, size, sha256, note, trace, final_reply,
+            sender, recipient FROM offer
+        WHERE proof = ?1 AND state IN ('accepted', 'arrived') AND expires > ?2""",
+        proof,
+        now,
+    )
+    if row is None:
+        return None
+    *facts, offered_by, offered_to = row
+    if parse_address(offered_by).key != sender.key:
+        return None
+    if parse_address(offered_to).key != recipient.key:
+        return None
+    return Accepted(*facts)
 
 
 def arrived(tx: Tx, proof: str, item_id: str, final_reply: str, now: float) -> None:
-    """Record that the content is here, and the reply that said so."""
-    raise NotImplementedError
+    """Record that the content is here, and the reply that said so.
+
+    Called in the job that adds the item: `ExistsError` (it arrived before, by another
+    connection) or `NotFoundError` undo that job, so that there is exactly one copy.
+    """
+    account_id = tx.value(
+        """UPDATE offer SET state = 'arrived', reserved = 0, item_id = ?2,
+            final_reply = ?3 WHERE proof = ?1 AND state = 'accepted' AND expires > ?4
+        RETURNING account_id""",
+        proof,
+        item_id,
+        final_reply,
+        now,
+    )
+    if account_id is not None:
+        tx.changed(f"account:{account_id}")
+    elif tx.value("SELECT state FROM offer WHERE proof = ?1", proof) == "arrived":
+        raise ExistsError("the content has arrived before")
+    else:
+        raise NotFoundError("there is no accepted offer for it")
 
 
 def open_offers(tx: Tx, account_id: int, now: float) -> list[tuple[Offer, str]]:
-    """Return the account's offers with their state, newest first."""
-    raise NotImplementedError
+    """Return the account's offers with their state, newest first.
+
+    One that is open but past its time is listed as expired.
+    """
+    rows = tx.all(
+        _OFFER + "WHERE account_id = ?1 ORDER BY created DESC, id", account_id
+    )
+    found: list[tuple[Offer, str]] = []
+    for row in rows:
+        offer = _offer(row)
+        late = row[13] in ("open", "accepted") and offer.expires <= now
+        found.append((offer, "expired" if late else row[13]))
+    return found
 
 
 def expire(tx: Tx, now: float) -> int:
-    """Mark open and accepted offers that have expired; return how many."""
-    raise NotImplementedError
+    """Mark open and accepted offers that have expired; return how many.
+
+    Offers that have been over for a month are forgotten.
+    """
+    rows = tx.all(
+        """SELECT account_id, id, content_id FROM offer
+        WHERE expires <= ?1 AND state IN ('open', 'accepted')""",
+        now,
+    )
+    for account_id, offer_id, content_id in rows:
+        tx.run(
+            """UPDATE offer SET state = 'expired', reserved = 0, content_id = NULL
+            WHERE account_id = ?1 AND id = ?2""",
+            account_id,
+            offer_id,
+        )
+        if content_id is not None:
+            messages.release_content(tx, content_id)
+        tx.changed(f"account:{account_id}")
+    tx.run(
+        "DELETE FROM offer WHERE expires <= ?1 AND content_id IS NULL", now - REMEMBERED
+    )
+    return len(rows)
+
+
+def _offer(row: Row) -> Offer:
+    return Offer(
+        id=row[0],
+        nonce=row[1],
+        sender=parse_address(row[2]),
+        recipient=parse_address(row[3]),
+        name=row[4],
+        type=row[5],
+        size=row[6],
+        sha256=row[7],
+        created=int(row[8]),
+        expires=int(row[9]),
+        home=row[10],
+        trace=row[11],
+        note=row[12],
+    )

@@ -1,59 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs on transfers: the queue, moved only by the table of `maild.mail.transfer`."""
+"""Jobs on transfers: the queue, moved only by the table of `maild.mail.transfer`.
+
+The one door to `transfer_records` (rows), `transfer_moves` (one transfer),
+`transfer_queue` (all of them) and `transfer_view` (how they are shown); here stands how
+a share begins and how its answer comes in.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hmac
+from dataclasses import dataclass, replace
 
 from maild.mail.address import Address
 from maild.mail.offer import Answer
 from maild.mail.reply import Reply
-from maild.mail.transfer import CLAIMABLE, Event, Kind, Lifetimes, State
+from maild.mail.transfer import NEXT, Event, Kind, Lifetimes, State
+from maild.store import accounts, mailboxes, transfer_view
+from maild.store.errors import NotFoundError
 from maild.store.index import Tx
+from maild.store.transfer_moves import add, advance, find_share, hold, progress
+from maild.store.transfer_queue import (
+    Notice,
+    abandon_claims,
+    claim,
+    expire_due,
+    forget_finished,
+    hasten,
+    next_due,
+    next_expiry,
+    notices_due,
+    notified,
+)
+from maild.store.transfer_records import (
+    SELECT,
+    Transfer,
+    everything,
+    from_row,
+    get,
+    of_item,
+    update,
+)
 
+__all__ = [
+    "FreshShare",
+    "Notice",
+    "Transfer",
+    "abandon_claims",
+    "add",
+    "advance",
+    "answered",
+    "by_view",
+    "claim",
+    "everything",
+    "expire_due",
+    "forget_finished",
+    "freeze_rendering",
+    "get",
+    "hasten",
+    "hold",
+    "next_due",
+    "next_expiry",
+    "notices_due",
+    "notified",
+    "of_item",
+    "progress",
+    "share",
+]
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """One queue entry; the columns of table ``transfer`` (times: Unix seconds)."""
-
-    id: str
-    account_id: int | None
-    kind: Kind
-    state: State
-    held: bool
-    item_id: str | None
-    content_id: int | None
-    sender: Address | None
-    """None is the null reverse-path ``<>``."""
-    recipient: Address
-    smtputf8: bool
-    note: str
-    size: int
-    octets: int
-    nonce: str | None
-    ticket: str | None
-    ticket_size: int | None
-    attempts: int
-    due: float
-    expires: float
-    warned: bool
-    status: str
-    reply: str
-    relay: str
-    trace: str
-    created: float
-    changed: float
-    finished: float | None
-    view_uid: int | None
-
-
-def add(tx: Tx, transfer: Transfer, now: float) -> bool:
-    """Queue a transfer and (for a user's own) show it in Transfers; wakes ``queue``.
-
-    A share of the same item to the same recipient that is not final, or was sent, is
-    not queued twice: returns False.
-    """
-    raise NotImplementedError
+LONGEST_TICKET = 30 * 86400.0
+"""Seconds: a ticket's lifetime is the recipient's word, our queue's patience is not."""
+_DECLINED = Reply(550, "7.1", "the recipient has declined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,59 +97,50 @@ def share(
     returned as it is.  The recipient becomes a contact.  Used by BURL on submission and
     by copying into ``Share/<address>``.
     """
-    raise NotImplementedError
-
-
-def get(tx: Tx, transfer_id: str) -> Transfer:
-    """Return a transfer; raise `NotFoundError`."""
-    raise NotImplementedError
-
-
-def everything(
-    tx: Tx, account_id: int | None = None, *, final: bool = True
-) -> list[Transfer]:
-    """Return transfers, oldest first; of one account, or of all (None)."""
-    raise NotImplementedError
-
-
-def claim(tx: Tx, owner: str, now: float, most: int) -> list[Transfer]:
-    """Take up to ``most`` due transfers for delivery process ``owner``.
-
-    Fair: at most one share per account and next hop before the next account's; small
-    mail (offers, answers, ordinary) goes before content.
-    """
-    raise NotImplementedError
-
-
-def next_due(tx: Tx) -> float | None:
-    """Return when the next claimable transfer is due, or None."""
-    raise NotImplementedError
-
-
-def advance(
-    tx: Tx,
-    transfer_id: str,
-    event: Event,
-    now: float,
-    *,
-    reply: Reply | None = None,
-    relay: str = "",
-    due: float | None = None,
-) -> Transfer:
-    """Apply an event, record the reply, renew its message in Transfers, wake all.
-
-    ``due`` is when a deferred one may be tried again.
-    """
-    raise NotImplementedError
-
-
-def progress(tx: Tx, transfer_id: str, octets: int, now: float) -> None:
-    """Record what the next hop has acknowledged; never backwards.
-
-    Renews the METADATA entry ``/private/vendor/maild/transfer/<id>`` of ``Transfers``
-    (JSON: id, state, octets, size, recipient, name, status) and wakes its mailbox.
-    """
-    raise NotImplementedError
+    row = tx.one(
+        "SELECT name, size, trace FROM item WHERE id = ?1 AND account_id = ?2",
+        item_id,
+        account_id,
+    )
+    if row is None:
+        raise NotFoundError("there is no such item")
+    transfer = Transfer(
+        id=fresh.queue_id,
+        account_id=account_id,
+        kind=Kind.SHARE,
+        state=State.QUEUED,
+        held=False,
+        item_id=item_id,
+        content_id=None,
+        sender=accounts.get(tx, account_id).address,
+        recipient=recipient,
+        smtputf8=not recipient.is_ascii,
+        note=note,
+        size=row[1],
+        octets=0,
+        nonce=fresh.nonce,
+        ticket=None,
+        ticket_size=None,
+        attempts=0,
+        due=now,
+        expires=now + lifetimes.offer,
+        warned=False,
+        status="",
+        reply="",
+        relay="",
+        trace=row[2],
+        created=now,
+        changed=now,
+        finished=None,
+        view_uid=None,
+        name=row[0],
+    )
+    accounts.add_contact(tx, account_id, recipient)
+    known = find_share(tx, transfer)
+    if known is not None:
+        return known
+    add(tx, transfer, now)
+    return get(tx, transfer.id)
 
 
 def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bool:
@@ -142,17 +149,50 @@ def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bo
     It counts when transfer id, nonce and both addresses match an offered share, it came
     from the offered address, and it is the first.
     """
-    raise NotImplementedError
+    try:
+        transfer = get(tx, answer.offer_id)
+    except NotFoundError:
+        return False
+    event = Event.ACCEPT if answer.accepted else Event.DECLINE
+    if not _counts(transfer, answer, envelope_sender) or now > transfer.expires:
+        return False
+    if event not in NEXT[transfer.state]:
+        return False
+    if answer.accepted:
+        transfer = replace(
+            transfer,
+            ticket=answer.ticket,
+            ticket_size=answer.size,
+            expires=min(float(answer.expires), now + LONGEST_TICKET),
+        )
+        update(tx, transfer)
+    advance(tx, transfer.id, event, now, reply=None if answer.accepted else _DECLINED)
+    return True
 
 
-def hold(tx: Tx, transfer_id: str, now: float, *, held: bool) -> Transfer:
-    """Keep a transfer from being claimed, or let it go again."""
-    raise NotImplementedError
+def _counts(transfer: Transfer, answer: Answer, envelope_sender: Address) -> bool:
+    return (
+        transfer.kind is Kind.SHARE
+        and transfer.ticket is None
+        and transfer.sender is not None
+        and hmac.compare_digest(
+            (transfer.nonce or "").encode(), answer.nonce.encode() or b"-"
+        )
+        and transfer.sender.key == answer.sender.key
+        and transfer.recipient.key == answer.recipient.key
+        and transfer.recipient.key == envelope_sender.key
+    )
 
 
-def abandon_claims(tx: Tx, owner: str, now: float) -> int:
-    """Defer (due at once) whatever ``owner`` had claimed before it died."""
-    raise NotImplementedError
+def by_view(tx: Tx, mailbox_id: int, uid: int) -> Transfer | None:
+    """Return the transfer that the message at ``uid`` of Transfers shows, if any."""
+    mailbox = mailboxes.get(tx, mailbox_id)
+    if mailbox.name != transfer_view.MAILBOX:
+        return None
+    row = tx.one(
+        SELECT + "WHERE account_id = ?1 AND view_uid = ?2", mailbox.account_id, uid
+    )
+    return None if row is None else from_row(row)
 
 
 def freeze_rendering(
@@ -162,51 +202,20 @@ def freeze_rendering(
 
     The first caller's are kept, so that an offset means the same on every attempt.
     """
-    raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a sender has to be told about one of their transfers."""
-
-    transfer: Transfer
-    name: str
-    """Of the item, or the Subject of a mail."""
-    delayed: bool
-
-
-def notices_due(tx: Tx, now: float, delay_warning: float) -> list[Notice]:
-    """Return transfers whose sender must be told of an end or a delay."""
-    raise NotImplementedError
-
-
-def notified(tx: Tx, transfer_id: str, *, delayed: bool) -> None:
-    """Record that the sender has been told, in the job that files the notice."""
-    raise NotImplementedError
-
-
-def expire_due(tx: Tx, now: float) -> list[Transfer]:
-    """Advance (EXPIRE) every idle transfer whose time has come; return them."""
-    raise NotImplementedError
-
-
-def forget_finished(tx: Tx, before: float) -> int:
-    """Remove transfers finished before ``before`` and their messages in Transfers."""
-    raise NotImplementedError
-
-
-def hasten(tx: Tx, transfer_id: str, now: float) -> bool:
-    """Make a waiting transfer due at once; False when its state has no due time."""
-    waiting = ",".join(f"'{state}'" for state in sorted(CLAIMABLE))
-    done = tx.run(
-        f"UPDATE transfer SET due = ?2 WHERE id = ?1 AND state IN ({waiting})",  # noqa: S608 - our own constants
-        transfer_id,
+    tx.run(
+        """INSERT INTO rendering (item_id, next_hop, head, tail, created)
+        VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING""",
+        item_id,
+        next_hop,
+        head,
+        tail,
         now,
     )
-    tx.changed("queue")
-    return done > 0
-
-
-def of_item(tx: Tx, item_id: str) -> list[Transfer]:
-    """Return the transfers of an item, oldest first."""
-    raise NotImplementedError
+    row = tx.one(
+        "SELECT head, tail FROM rendering WHERE item_id = ?1 AND next_hop = ?2",
+        item_id,
+        next_hop,
+    )
+    if row is None:
+        raise NotFoundError("there is no such item")
+    return bytes(row[0]), bytes(row[1])

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs on the queue as a whole: what is due, who takes it, what time ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from maild.mail.reply import Reply
+from maild.mail.transfer import CLAIMABLE, NEXT, Event, State
+from maild.store import messages, transfer_view
+from maild.store.index import Tx
+from maild.store.transfer_moves import advance, release_content
+from maild.store.transfer_records import SELECT, Transfer, from_row, get, listed
+
+LOOKED_AT = 1000
+"""Due transfers among which a claim is fair; the rest is not yet in sight."""
+_DUE = f"""held = 0 AND state IN ({listed(CLAIMABLE)})"""
+_IDLE = frozenset(state for state, moves in NEXT.items() if Event.EXPIRE in moves)
+_BAD_ENDS = frozenset({State.FAILED, State.DECLINED, State.EXPIRED})
+_NO_ANSWER = Reply(450, "4.7", "the recipient did not answer in time")
+_TOO_LATE = Reply(450, "4.7", "it could not be delivered in time")
+
+
+def claim(tx: Tx, owner: str, now: float, most: int) -> list[Transfer]:
+    """Take up to ``most`` due transfers for delivery process ``owner``.
+
+    Fair: at most one share per account and next hop before the next account's; small
+    mail (offers, answers, ordinary) goes before content.
+    """
+    taken = _due(tx, now, most, "ticket IS NULL")
+    if len(taken) < most:
+        content = _due(tx, now, LOOKED_AT, "ticket IS NOT NULL")
+        taken += _in_turn(content)[: most - len(taken)]
+    claimed = [advance(tx, transfer.id, Event.CLAIM, now) for transfer in taken]
+    for transfer in claimed:
+        tx.run("UPDATE transfer SET claimed_by = ?2 WHERE id = ?1", transfer.id, owner)
+    return claimed
+
+
+def _due(tx: Tx, now: float, most: int, which: str) -> list[Transfer]:
+    rows = tx.all(
+        SELECT + f"WHERE {_DUE} AND due <= ?1 AND {which} ORDER BY due, id LIMIT ?2",
+        now,
+        max(0, most),
+    )
+    return [from_row(row) for row in rows]
+
+
+def _in_turn(found: Iterable[Transfer]) -> list[Transfer]:
+    """Order so that every account and next hop has its first before any its second."""
+    seen: Counter[tuple[int | None, str]] = Counter()
+    ranked: list[tuple[int, Transfer]] = []
+    for transfer in found:
+        whose = transfer.account_id, transfer.recipient.domain
+        ranked.append((seen[whose], transfer))
+        seen[whose] += 1
+    return [transfer for _, transfer in sorted(ranked, key=lambda entry: entry[0])]
+
+
+def next_due(tx: Tx) -> float | None:
+    """Return when the next claimable transfer is due, or None."""
+    found = tx.value(f"SELECT min(due) FROM transfer WHERE {_DUE}")  # noqa: S608 - ours
+    return None if found is None else float(found)
+
+
+def next_expiry(tx: Tx) -> float | None:
+    """Return when the next transfer that is not over expires, or None."""
+    found = tx.value("SELECT min(expires) FROM transfer WHERE finished IS NULL")
+    return None if found is None else float(found)
+
+
+def hasten(tx: Tx, transfer_id: str, now: float) -> bool:
+    """Make a waiting transfer due at once; False when its state has no due time."""
+    done = tx.run(
+        f"""UPDATE transfer SET due = ?2
+        WHERE id = ?1 AND state IN ({listed(CLAIMABLE)})""",  # noqa: S608 - ours
+        transfer_id,
+        now,
+    )
+    tx.changed("queue")
+    return done > 0
+
+
+def abandon_claims(tx: Tx, owner: str, now: float) -> int:
+    """Defer (due at once) whatever ``owner`` had claimed before it died."""
+    rows = tx.all("SELECT id FROM transfer WHERE claimed_by = ?1", owner)
+    for (transfer_id,) in rows:
+        advance(tx, transfer_id, Event.RELEASE_CLAIM, now, due=now)
+    return len(rows)
+
+
+def expire_due(tx: Tx, now: float) -> list[Transfer]:
+    """Advance (EXPIRE) every idle transfer whose time has come; return them.
+
+    What is held waits for whoever holds it; what is active ends by itself first.
+    """
+    rows = tx.all(
+        SELECT
+        + f"""WHERE finished IS NULL AND expires <= ?1 AND held = 0
+            AND state IN ({listed(_IDLE)}) ORDER BY expires""",
+        now,
+    )
+    expired: list[Transfer] = []
+    for transfer in map(from_row, rows):
+        reply: Reply | None = None
+        if transfer.state is State.OFFERED:
+            reply = _NO_ANSWER
+        elif transfer.state is not State.DEFERRED:
+            reply = _TOO_LATE
+        expired.append(advance(tx, transfer.id, Event.EXPIRE, now, reply=reply))
+    return expired
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a sender has to be told about one of their transfers."""
+
+    transfer: Transfer
+    name: str
+    """Of the item, or the Subject of a mail."""
+    delayed: bool
+
+
+def notices_due(tx: Tx, now: float, delay_warning: float) -> list[Notice]:
+    """Return transfers whose sender must be told of an end or a delay.
+
+    Never about an answer or a message with the null path (RFC 5321 §4.5.5).
+    """
+    rows = tx.all(
+        SELECT
+        + f"""WHERE warned < 2 AND kind != 'answer' AND sender != '' AND
+            (state IN ({listed(_BAD_ENDS)})
+            OR (state = 'deferred' AND warned = 0 AND ?2 > 0 AND created + ?2 <= ?1))
+        ORDER BY changed""",
+        now,
+        delay_warning,
+    )
+    return [
+        Notice(transfer, transfer.name, transfer.state is State.DEFERRED)
+        for transfer in map(from_row, rows)
+    ]
+
+
+def notified(tx: Tx, transfer_id: str, *, delayed: bool) -> None:
+    """Record that the sender has been told, in the job that files the notice."""
+    tx.run(
+        "UPDATE transfer SET warned = max(warned, ?2) WHERE id = ?1",
+        transfer_id,
+        1 if delayed else 2,
+    )
+    if not delayed:
+        release_content(tx, get(tx, transfer_id), told=True)
+
+
+def forget_finished(tx: Tx, before: float) -> int:
+    """Remove transfers finished before ``before`` and their messages in Transfers."""
+    rows = tx.all(SELECT + "WHERE finished < ?1", before)
+    for transfer in map(from_row, rows):
+        transfer_view.hide(tx, transfer)
+        tx.run("DELETE FROM transfer WHERE id = ?1", transfer.id)
+        if transfer.content_id is not None:
+            messages.release_content(tx, transfer.content_id)
+    return len(rows)

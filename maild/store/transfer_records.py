@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of table ``transfer``: reading and writing one whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from maild.mail.address import Address, parse_address
+from maild.mail.transfer import ACTIVE, FINAL, Kind, State
+from maild.store.errors import NotFoundError
+from maild.store.index import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One queue entry; the columns of table ``transfer`` (times: Unix seconds)."""
+
+    id: str
+    account_id: int | None
+    kind: Kind
+    state: State
+    held: bool
+    item_id: str | None
+    content_id: int | None
+    sender: Address | None
+    """None is the null reverse-path ``<>``."""
+    recipient: Address
+    smtputf8: bool
+    note: str
+    size: int
+    octets: int
+    nonce: str | None
+    ticket: str | None
+    ticket_size: int | None
+    attempts: int
+    due: float
+    expires: float
+    warned: bool
+    status: str
+    reply: str
+    relay: str
+    trace: str
+    created: float
+    changed: float
+    finished: float | None
+    view_uid: int | None
+    name: str = ""
+    """Of the item, or the Subject of a mail; `add` finds it."""
+
+
+_COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,
+    smtputf8, note, size, octets, nonce, ticket, ticket_size, attempts, due, expires,
+    warned, status, reply, relay, trace, created, changed, finished, view_uid, name"""
+SELECT = f"SELECT {_COLUMNS} FROM transfer "  # noqa: S608 - the columns are ours
+
+
+def insert(tx: Tx, transfer: Transfer) -> None:
+    """Add a row."""
+    places = ", ".join(f"?{n}" for n in range(1, 30))
+    tx.run(
+        f"INSERT INTO transfer ({_COLUMNS}) VALUES ({places})",  # noqa: S608 - ours
+        *_values(transfer),
+    )
+    tx.changed("queue", f"transfer:{transfer.id}")
+
+
+def update(tx: Tx, transfer: Transfer) -> None:
+    """Write what can change in a row; a claim ends with the attempt."""
+    tx.run(
+        """UPDATE transfer SET state = ?2, held = ?3, item_id = ?4, content_id = ?5,
+            octets = ?6, ticket = ?7, ticket_size = ?8, attempts = ?9, due = ?10,
+            expires = ?11, status = ?12, reply = ?13, relay = ?14, changed = ?15,
+            finished = ?16, view_uid = ?17,
+            claimed_by = CASE WHEN ?18 THEN claimed_by END
+        WHERE id = ?1""",
+        transfer.id,
+        transfer.state.value,
+        transfer.held,
+        transfer.item_id,
+        transfer.content_id,
+        transfer.octets,
+        transfer.ticket,
+        transfer.ticket_size,
+        transfer.attempts,
+        transfer.due,
+        transfer.expires,
+        transfer.status,
+        transfer.reply,
+        transfer.relay,
+        transfer.changed,
+        transfer.finished,
+        transfer.view_uid,
+        transfer.state in ACTIVE,
+    )
+    tx.changed("queue", f"transfer:{transfer.id}")
+
+
+def get(tx: Tx, transfer_id: str) -> Transfer:
+    """Return a transfer; raise `NotFoundError`."""
+    row = tx.one(SELECT + "WHERE id = ?1", transfer_id)
+    if row is None:
+        raise NotFoundError("there is no such transfer")
+    return from_row(row)
+
+
+def of_item(tx: Tx, item_id: str) -> list[Transfer]:
+    """Return the transfers of an item, oldest first."""
+    rows = tx.all(SELECT + "WHERE item_id = ?1 ORDER BY created, id", item_id)
+    return [from_row(row) for row in rows]
+
+
+def everything(
+    tx: Tx, account_id: int | None = None, *, final: bool = True
+) -> list[Transfer]:
+    """Return transfers, oldest first; of one account, or of all (None)."""
+    rows = tx.all(
+        SELECT
+        + f"""WHERE (?1 IS NULL OR account_id = ?1)
+            AND (?2 OR state NOT IN ({listed(FINAL)})) ORDER BY created, id""",
+        account_id,
+        final,
+    )
+    return [from_row(row) for row in rows]
+
+
+def listed(states: Iterable[State]) -> str:
+    """Return states as an SQL list."""
+    return ", ".join(f"'{state.value}'" for state in sorted(states))
+
+
+def from_row(row: Row) -> Transfer:
+    """Return the transfer that a row of `SELECT` says."""
+    facts = list(row)
+    facts[2] = Kind(facts[2])
+    facts[3] = State(facts[3])
+    facts[7] = parse_address(facts[7]) if facts[7] else None
+    facts[8] = parse_address(facts[8])
+    for flag in (4, 9, 19):
+        facts[flag] = bool(facts[flag])
+    return Transfer(*facts)
+
+
+def _values(transfer: Transfer) -> list[object]:
+    values: list[object] = []
+    for name in Transfer.__slots__:
+        value = getattr(transfer, name)
+        values.append(str(value) if isinstance(value, Address) else value)
+    values[7] = values[7] or ""
+    return values
