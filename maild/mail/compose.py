@@ -92,7 +92,7 @@ def offer_message(offer: Offer, facts: Facts, thumbnail: bytes | None) -> Compos
 
 def _fitting(offer: Offer) -> Offer:
     """Return ``offer`` with as much of its note as a facts part can hold."""
-    while len(offer.to_json()) > MAX_JSON and offer.note:
+    while len(offer.to_json()) > MAX_JSON - 100 and offer.note:  # CRLF adds octets
         offer = replace(offer, note=offer.note[: len(offer.note) * 3 // 4])
     return offer
 

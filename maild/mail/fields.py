@@ -33,6 +33,8 @@ _CHARSETS = re.compile(
 _PARAMETER = re.compile(
     r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;"]*))', re.DOTALL
 )
+_QUOTED_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"?|\(', re.DOTALL)
+_COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _SEGMENT = re.compile(r"([^*]+)(?:\*(\d{1,4}))?(\*)?")
 _LEXEME = re.compile(
     r'(?P<space>\s+)|"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<comment>\()|'
@@ -103,18 +105,20 @@ def _without_comments(text: str) -> str:
         return text
     kept: list[str] = []
     at = 0
-    for found in re.finditer(r'"(?:[^"\\]|\\.)*"?|\(', text, re.DOTALL):
-        if found.start() < at or found[0] != "(":
-            continue
-        kept.append(text[at : found.start()])
-        at, _ = _comment(text, found.end())
+    while (found := _QUOTED_OR_COMMENT.search(text, at)) is not None:
+        if found[0] == "(":
+            kept.append(text[at : found.start()])
+            at, _ = _comment(text, found.end())
+        else:
+            kept.append(text[at : found.end()])
+            at = found.end()
     return "".join([*kept, text[at:]])
 
 
 def _comment(text: str, at: int) -> tuple[int, str]:
     """Return (where the comment that begins before ``at`` ends, its text)."""
     start, depth = at, 1
-    for found in re.compile(r"\\.|[()]", re.DOTALL).finditer(text, at):
+    for found in _COMMENT_MARK.finditer(text, at):
         if found[0] == "(" and depth < MAX_COMMENT_DEPTH:
             depth += 1
         elif found[0] == ")":
