@@ -104,7 +104,7 @@ class Reception:
         return transaction.intake
 
     def _head(self, transaction: Transaction) -> bytes:
-        """Return the trace fields of this hop (RFC 5321 §4.4)."""
+        """Return the trace fields of this hop (RFC 5321 §4.4), and an item's id."""
         lines = []
         if not self._listener.is_submission:
             lines.append(f"Return-Path: <{transaction.sender}>")
@@ -114,6 +114,9 @@ class Reception:
             lines.append(f"\tfor <{transaction.recipients[0].address}>")
         date = formatdate(self._listener.store.clock(), localtime=False)
         lines[-1] += f"; {date}"
+        if transaction.is_upload or transaction.ticket is not None:
+            # the item's id, as Items, BURL's reply and terminals name it
+            lines.append(f"Share-Item: {transaction.id}")
         return "".join(f"{line}\r\n" for line in lines).encode()
 
     def _fail(self, transaction: Transaction, reply: Reply) -> None:
