@@ -63,6 +63,11 @@ class BlobReader:
         """Octets that could be read when the blob was last looked at."""
         return self._state.durable
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the blob was whole when it was last looked at."""
+        return self._state.sealed
+
     def pread(self, start: int, count: int) -> bytes:
         """Return up to ``count`` octets; short only at the end of what is durable."""
         if start + count > self._state.durable and not self._state.sealed:
