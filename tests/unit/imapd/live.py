@@ -8,7 +8,7 @@ import datetime
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from maild.backoff import Delays
@@ -42,6 +42,8 @@ class Live:
     """STARTTLS."""
     alice: int
     """Account id of alice@a.example."""
+    clients: list[Client] = field(default_factory=list)
+    """Who has connected; hung up at the end."""
 
     async def client(self) -> Client:
         """Connect with TLS and read the greeting."""
@@ -49,6 +51,7 @@ class Live:
             "127.0.0.1", self.port, ssl=self.tls, server_hostname="a.example"
         )
         client = Client(reader, writer)
+        self.clients.append(client)
         client.greeting = await client.line()
         return client
 
@@ -56,6 +59,7 @@ class Live:
         """Connect without TLS and read the greeting."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.clear_port)
         client = Client(reader, writer)
+        self.clients.append(client)
         client.greeting = await client.line()
         return client
 
@@ -164,14 +168,17 @@ async def live(root: Path, **settings: int) -> AsyncIterator[Live]:
     )
     ready = asyncio.Event()
     running = asyncio.create_task(station.run(ready.set))
+    clients: list[Client] = []
     try:
         alice = await store.index.write(job)
         await ready.wait()
         (_, port), (_, clear_port) = station.addresses
-        yield Live(store, root, tls, port, clear_port, alice)
+        yield Live(store, root, tls, port, clear_port, alice, clients)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        for client in clients:
+            await client.close()
         await asyncio.to_thread(store.close)
 
 

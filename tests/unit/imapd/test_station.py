@@ -38,7 +38,6 @@ async def test_login_list_select(station: Live) -> None:
     assert lines[-1].startswith(b"OK [READ-WRITE]")
     assert (await client.ok("LOGOUT"))[0].startswith(b"* BYE")
     assert await client.line() == b""
-    await client.close()
 
 
 async def test_wrong_password(station: Live) -> None:
@@ -50,14 +49,12 @@ async def test_wrong_password(station: Live) -> None:
     lines = await client.command(f"AUTHENTICATE PLAIN {plain}")
     assert lines[-1].startswith(b"NO [AUTHENTICATIONFAILED]")
     assert await client.line() == b""
-    await client.close()
 
 
 async def test_plain_with_and_without_initial_response(station: Live) -> None:
     plain = base64.b64encode(f"\0alice@a.example\0{PASSWORD}".encode())
     client = await station.client()
     await client.ok(b"AUTHENTICATE PLAIN " + plain)
-    await client.close()
     client = await station.client()
     client.send(b"x AUTHENTICATE PLAIN\r\n")
     assert await client.line() == b"+ "
@@ -65,7 +62,6 @@ async def test_plain_with_and_without_initial_response(station: Live) -> None:
     assert (await client.line()).startswith(b"x OK")
     client.send(b"y AUTHENTICATE PLAIN\r\n")
     assert (await client.line()).startswith(b"y BAD")
-    await client.close()
 
 
 async def test_append_fetch_search_store_expunge(station: Live) -> None:
@@ -84,7 +80,6 @@ async def test_append_fetch_search_store_expunge(station: Live) -> None:
     assert (await client.ok("STATUS INBOX (MESSAGES UIDNEXT)"))[0] == (
         b"* STATUS INBOX (MESSAGES 0 UIDNEXT 2)"
     )
-    await client.close()
 
 
 async def test_append_refusals(station: Live) -> None:
@@ -98,7 +93,6 @@ async def test_append_refusals(station: Live) -> None:
     client.send(b"x APPEND Nowhere {7+}\r\ny NOOP\n\r\nz NOOP\r\n")
     assert (await client.line()).startswith(b"x NO [TRYCREATE]")
     assert (await client.line()).startswith(b"z OK")
-    await client.close()
 
 
 async def test_copy_and_move(station: Live) -> None:
@@ -121,7 +115,6 @@ async def test_copy_and_move(station: Live) -> None:
     assert lines[-1].startswith(b"NO [CANNOT]")
     lines = await client.command("COPY 1 Share/bob@b.example")
     assert lines[-1].startswith(b"NO [CANNOT]")
-    await client.close()
 
 
 async def test_idle_pushes_what_another_session_does(station: Live) -> None:
@@ -137,8 +130,6 @@ async def test_idle_pushes_what_another_session_does(station: Live) -> None:
     assert await watcher.line() == b"* 1 EXPUNGE"
     watcher.send(b"DONE\r\n")
     assert (await watcher.line()).startswith(b"i OK")
-    await watcher.close()
-    await worker.close()
 
 
 async def test_numbers_hold_until_expunge_may_be_told(station: Live) -> None:
@@ -153,8 +144,6 @@ async def test_numbers_hold_until_expunge_may_be_told(station: Live) -> None:
     lines = await two.ok("NOOP")
     assert lines[:-1] == [b"* 1 EXPUNGE"]
     assert (await two.ok("FETCH 1 UID"))[0] == b"* 1 FETCH (UID 2)"
-    await one.close()
-    await two.close()
 
 
 async def test_metadata(station: Live) -> None:
@@ -172,14 +161,13 @@ async def test_metadata(station: Live) -> None:
         'SETMETADATA Transfers (/private/vendor/maild/transfer/x "y")'
     )
     assert lines[-1].startswith(b"NO [CANNOT]")
-    await client.close()
 
 
 async def test_mailboxes_are_made_and_named(station: Live) -> None:
     client = await station.alice_in()
     await client.ok('CREATE "Entw&APw-rfe/Neu"')
     lines = await client.ok('LIST "" Entw*')
-    assert lines[0] == b'* LIST (\\HasChildren) "/" "Entw&APw-rfe"'
+    assert lines[0] == b'* LIST (\\HasChildren) "/" Entw&APw-rfe'
     assert (await client.command("DELETE Entw&APw-rfe"))[-1].startswith(
         b"NO [HASCHILDREN]"
     )
@@ -193,7 +181,6 @@ async def test_mailboxes_are_made_and_named(station: Live) -> None:
     assert (await client.ok('LIST (SUBSCRIBED) "" Work'))[:-1] == []
     lines = await client.ok('LIST "" Trash RETURN (STATUS (MESSAGES) SPECIAL-USE)')
     assert lines[1] == b"* STATUS Trash (MESSAGES 0)"
-    await client.close()
 
 
 async def test_rev2_speaks_utf8_and_esearch(station: Live) -> None:
@@ -206,10 +193,9 @@ async def test_rev2_speaks_utf8_and_esearch(station: Live) -> None:
     assert not any(line.endswith(b"RECENT") for line in lines)
     await client.append("INBOX", MESSAGE)
     lines = await client.ok("UID SEARCH ALL")
-    assert lines[0] == b'* ESEARCH (TAG "t5") UID ALL 1'
+    assert lines[0] == b'* ESEARCH (TAG "t7") UID ALL 1'
     await client.ok("SEARCH RETURN (SAVE) ALL")
     assert (await client.ok("FETCH $ UID"))[0] == b"* 1 FETCH (UID 1)"
-    await client.close()
 
 
 async def test_examined_mailboxes_stay_as_they_are(station: Live) -> None:
@@ -220,7 +206,6 @@ async def test_examined_mailboxes_stay_as_they_are(station: Live) -> None:
         assert (await client.command(text))[-1].startswith(b"NO [READ-ONLY]")
     await client.ok("FETCH 1 BODY[]")
     assert (await station.lines("INBOX"))[0].flags == ()
-    await client.close()
 
 
 async def test_condstore(station: Live) -> None:
@@ -233,9 +218,8 @@ async def test_condstore(station: Live) -> None:
     await client.ok("STORE 1 +FLAGS (\\Seen)")
     lines = await client.ok(f"STORE 1:2 (UNCHANGEDSINCE {first + 1}) +FLAGS (x)")
     assert lines[-1].startswith(b"OK [MODIFIED 1]")
-    lines = await client.ok(f"FETCH 1:* (FLAGS) (CHANGEDSINCE {first + 2})")
+    lines = await client.ok(f"FETCH 1:* (FLAGS) (CHANGEDSINCE {first + 1})")
     assert len(lines) == 2 + 1
-    await client.close()
 
 
 async def test_an_unforeseen_error_costs_its_command_only(
@@ -251,7 +235,6 @@ async def test_an_unforeseen_error_costs_its_command_only(
     assert b"secret" not in b"".join(lines)
     assert "secret detail" in caplog.text
     await client.ok("NOOP")
-    await client.close()
 
 
 async def test_connections_of_one_client_are_counted(tmp_path: Path) -> None:
@@ -270,7 +253,6 @@ async def test_the_station_says_goodbye(tmp_path: Path) -> None:
     async with live(tmp_path) as station:
         client = await station.alice_in()
     assert (await client.line()).startswith(b"* BYE [UNAVAILABLE]")
-    await client.close()
 
 
 async def test_imaplib(station: Live) -> None:
