@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 MAX_PADDING = 64
 """Blanks behind a delimiter (transport padding)."""
-WINDOW = 16 * 1024
+WINDOW = 512
 """Octets looked through at first; then doubled, so that many needles cost no more than
 each the way to the nearest hit."""
 
