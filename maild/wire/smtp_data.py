@@ -47,8 +47,3 @@ def _begun(block: bytes) -> int:
             return count
     return 0
 
-
-def stuffed(octets: bytes, *, at_line_start: bool) -> bytes:
-    """Return ``octets`` with a dot before each line's first dot, for sending DATA."""
-    found = octets.replace(b"\r\n.", b"\r\n..")
-    return b"." + found if at_line_start and found.startswith(b".") else found
