@@ -71,6 +71,7 @@ def show_numbers(tx: Tx, transfer: Transfer) -> None:
         "recipient": str(transfer.recipient),
         "name": transfer.name,
         "status": transfer.status,
+        "reply": transfer.reply,
     }
     value = json.dumps(numbers, separators=(",", ":")).encode()
     mailboxes.set_metadata(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, value)
