@@ -208,12 +208,9 @@ class Terminal:
         to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
         uid, section = await self._place_of(what, progress)
         server = await self._server()
-        if "BURL" not in server.ehlo:
-            raise errors.ProtocolError(
-                "the submission server does not offer BURL; is it a maild?"
-            )
+        # BURL is offered after AUTH only; asking again would cost a round trip.
         url = library.url_of(
-            await self._mail(), self._url_host(), str(self.profile.address), uid
+            await self._mail(), server.ehlo.domain, str(self.profile.address), uid
         )
         sent = []
         async with self._one_at_a_time:
@@ -240,15 +237,6 @@ class Terminal:
             await mailbox.open_mailbox(connection, library.LIBRARY)
         return what.uid, what.section
 
-    def _url_host(self) -> str:
-        """Return the host that BURL takes: the one it was advertised with."""
-        assert self._submission is not None
-        offered = self._submission.ehlo.keywords.get("BURL", "")
-        for word in offered.split():
-            if word.lower().startswith("imap://"):
-                return word[len("imap://") :].rstrip("/").rpartition("@")[2]
-        return self._submission.ehlo.domain or self.profile.address.domain
-
     # Following: seed 219
 
     async def transfers(self, *ids: str) -> list[Transfer]:
@@ -262,12 +250,12 @@ class Terminal:
         self, *ids: str, interval: float = POLL
     ) -> AsyncIterator[list[Transfer]]:
         """Yield transfers again and again until all of them are final."""
-        while True:
-            now = await self.transfers(*ids)
-            yield now
-            if all(transfer.is_final for transfer in now):
-                return
+        now = await self.transfers(*ids)
+        yield now
+        while not all(transfer.is_final for transfer in now):
             await asyncio.sleep(interval)
+            now = await transfers.again(await self._mail(), now)
+            yield now
 
     # Receiving: seed 207 to 210, 220
 

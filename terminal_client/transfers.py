@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from maild.mail.transfer import FINAL, KEYWORD, State
@@ -77,6 +77,23 @@ async def some(connection: MailboxConnection, ids: list[str]) -> list[Transfer]:
     return [pick(known, name) for name in ids]
 
 
+async def again(connection: MailboxConnection, known: list[Transfer]) -> list[Transfer]:
+    """Return known transfers as they stand now, in one small round trip."""
+    details = await _details(connection, [t.id for t in known if not t.is_final])
+    return [
+        replace(
+            transfer,
+            state=_state(detail.get("state"), transfer.state),
+            octets=max(_number(detail.get("octets")), transfer.octets),
+            size=_number(detail.get("size")) or transfer.size,
+            reason=_reason(detail),
+        )
+        if (detail := details.get(transfer.id))
+        else transfer
+        for transfer in known
+    ]
+
+
 def pick(known: list[Transfer], name: str) -> Transfer:
     """Return the transfer with this id or beginning of an id."""
     found = by_id(known, name)
@@ -103,10 +120,13 @@ def _transfer(id_: str, facts: dict[str, Any], detail: dict[str, Any]) -> Transf
         name=str(detail.get("name") or subject),
         octets=_number(detail.get("octets")),
         size=_number(detail.get("size")),
-        reason=str(
-            detail.get("reply") or detail.get("reason") or detail.get("status") or ""
-        ),
+        reason=_reason(detail),
     )
+
+
+def _reason(detail: dict[str, Any]) -> str:
+    status, reply = str(detail.get("status") or ""), str(detail.get("reply") or "")
+    return reply if status in reply else f"{status} {reply}".strip()
 
 
 def _state(told: Any, shown: State) -> State:
@@ -156,5 +176,6 @@ def _entries(pairs: list[Any]) -> dict[str, dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(facts, dict):
-            found[text.rpartition("/")[2]] = facts
+            # Entry names know no case (RFC 5464 §4.1), ids do.
+            found[str(facts.get("id") or text.rpartition("/")[2])] = facts
     return found

@@ -21,8 +21,8 @@ def logout(
 ) -> None:
     """Forget the password and the account.
 
-    Nothing on the server changes.  What was uploaded from here stays remembered for the next login, so that no file
-    is uploaded twice; --forget removes that too.
+    Nothing on the server changes.  What was uploaded from here stays remembered for
+    the next login, so that no file is uploaded twice; --forget removes that too.
     """
     who = profile.load(screen.chosen(context, named))
     secret.forget(who)
