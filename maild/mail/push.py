@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What surrounds raw content on its way: the head of an upload, the frame of a push.
+
+The content itself is never here; BINARYMIME (RFC 3030 §3) carries it between them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from maild.mail import build, plain
+from maild.mail.address import Address
+from maild.mail.header import field, file_name, parameter_field
+from maild.mail.letter import Facts, ItemFacts, head, item_line
+from maild.mail.offer import MEDIA_TYPE, VERSION
+
+NO_DIGEST = "0" * 64
+"""What the tail of a push holds until the SHA-256 is known."""
+
+
+def upload_head(
+    item: ItemFacts,
+    *,
+    number: str,
+    code: str,
+    account: Address,
+    facts: Facts,
+    terminal: str,
+) -> bytes:
+    """Return the header block of an upload (2-PROTOCOL 2.3), with its empty line.
+
+    One part, ``Content-Type: application/octet-stream``, ``Content-Transfer-Encoding:
+    binary``, ``Content-Disposition: attachment; filename*=..; size=n``,
+    ``Share-Number``, ``Share-Code``, ``Share-Terminal``, ``Share-Type`` (the real
+    media type).
+    """
+    kept = [
+        ("Share-Number", number),
+        ("Share-Code", code),
+        ("Share-Terminal", terminal),
+    ]
+    fields = [
+        *head(account, account, facts),
+        field("Subject", item.name),
+        *(field(name, value) for name, value in kept if value),
+        field("Share-Type", plain.media_type(item.type)),
+        b"MIME-Version: 1.0\r\n",
+        *_content_fields(item, "application/octet-stream"),
+    ]
+    return b"".join(fields) + b"\r\n"
+
+
+def _content_fields(item: ItemFacts, media_type: str) -> list[bytes]:
+    return [
+        parameter_field("Content-Type", media_type, ()),
+        b"Content-Transfer-Encoding: binary\r\n",
+        parameter_field(
+            "Content-Disposition",
+            "attachment",
+            (("filename", file_name(item.name)), ("size", str(item.size))),
+        ),
+    ]
+
+
+def push_frame(item: ItemFacts, boundary: str, facts: Facts) -> tuple[bytes, bytes]:
+    """Return (head, tail) around the raw octets of a push (BINARYMIME, RFC 3030 §3).
+
+    multipart/mixed: text/plain, the content (binary, with ``size=``), and a part of
+    fixed length, application/vnd.maild+json, holding the SHA-256.  No recipient is
+    named.  The tail contains 64 zeros when ``item.sha256`` is None: `with_digest`.
+    """
+    if item.sender is None:
+        raise ValueError("a push says who sends it")
+    text = build.text_leaf(item.note or plain.push_text(item_line(item)))
+    edge = f"--{boundary}\r\n".encode()
+    before = [
+        *head(item.sender, None, facts),
+        field("Subject", item.name),
+        field("Share-Type", plain.media_type(item.type)),
+        b"MIME-Version: 1.0\r\n",
+        parameter_field("Content-Type", "multipart/mixed", (("boundary", boundary),)),
+        b"\r\n",
+        edge,
+        parameter_field("Content-Type", text.type, text.params),
+        f"Content-Transfer-Encoding: {text.encoding}\r\n\r\n".encode(),
+        text.octets,
+        b"\r\n",
+        edge,
+        *_content_fields(item, plain.media_type(item.type, binary=True)),
+        b"\r\n",
+    ]
+    facts_part = {
+        "maild": VERSION,
+        "kind": "content",
+        "type": plain.media_type(item.type),
+        "size": item.size,
+        "sha256": item.sha256 or NO_DIGEST,
+    }
+    behind = [
+        b"\r\n",
+        edge,
+        parameter_field("Content-Type", MEDIA_TYPE, ()),
+        b"Content-Transfer-Encoding: 7bit\r\n\r\n",
+        json.dumps(facts_part, indent=1).replace("\n", "\r\n").encode("ascii"),
+        f"\r\n\r\n--{boundary}--\r\n".encode(),
+    ]
+    return b"".join(before), b"".join(behind)
+
+
+def with_digest(tail: bytes, sha256: str) -> bytes:
+    """Return ``tail`` with its zeros replaced; the length does not change."""
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError("not a SHA-256 in lower case hex")
+    before, quote, after = tail.partition(f'"{NO_DIGEST}"'.encode())
+    return before + f'"{sha256}"'.encode() + after if quote else tail
+
+
+def digest_in(facts: bytes) -> str | None:
+    """Return the SHA-256 (hex) in the facts part of a push, or None.
+
+    The receiving side's view of `with_digest`: ``facts`` is what
+    `maild.wire.mime.MessageReader.facts` gives.  Zeros mean "not known" too.
+    """
+    try:
+        found = json.loads(facts)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("kind") != "content":
+        return None
+    digest = found.get("sha256")
+    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        return None
+    return None if digest == NO_DIGEST else digest
