@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from maild.mail.address import Address, AddressError, parse_address
-from maild.mail.transfer import FINAL, Event, Lifetimes, State
+from maild.mail.transfer import FINAL, Event, Lifetimes
 from maild.store import consent, items, mailboxes, messages, transfers
 from maild.store.index import Tx
 from maild.store.mailboxes import Mailbox
@@ -121,7 +121,7 @@ def expunge(tx: Tx, source: Mailbox, uids: Sequence[int], now: float) -> None:
     """Remove messages for good, and what they stand for."""
     if source.name == "Transfers":
         for uid in uids:
-            _cancel(tx, source.account_id, uid, now)
+            _cancel(tx, source.id, uid, now)
     elif source.name in MADE_BY_US:
         for uid in uids:
             item = items.by_place(tx, source.id, uid)
@@ -153,7 +153,7 @@ def store_flags(
     changed = messages.store_flags(tx, source.id, wanted, mode, flags)
     if source.name == "Transfers":
         for line in changed:
-            _hold(tx, source.account_id, line, now)
+            _hold(tx, source.id, line, now)
     return changed, sorted(left)
 
 
@@ -223,25 +223,20 @@ def _decide(
     return pairs
 
 
-def _cancel(tx: Tx, account_id: int, uid: int, now: float) -> None:
+def _cancel(tx: Tx, transfers_id: int, uid: int, now: float) -> None:
     """Cancel the transfer that a message in Transfers shows, unless it is over."""
-    found = _shown(tx, account_id, uid)
-    if found is not None and found[1] not in FINAL:
-        transfers.advance(tx, found[0], Event.CANCEL, now)
+    transfer = transfers.by_view(tx, transfers_id, uid)
+    if transfer is not None and transfer.state not in FINAL:
+        transfers.advance(tx, transfer.id, Event.CANCEL, now)
 
 
-def _hold(tx: Tx, account_id: int, line: Line, now: float) -> None:
-    found = _shown(tx, account_id, line.uid)
+def _hold(tx: Tx, transfers_id: int, line: Line, now: float) -> None:
+    """Hold what is flagged, let go what is not."""
+    transfer = transfers.by_view(tx, transfers_id, line.uid)
     flagged = "\\Flagged" in line.flags
-    if found is not None and found[1] not in FINAL and found[2] != flagged:
-        transfers.hold(tx, found[0], now, held=flagged)
-
-
-def _shown(tx: Tx, account_id: int, uid: int) -> tuple[str, State, bool] | None:
-    """Return id, state and hold of the transfer at ``uid`` of Transfers, if any."""
-    row = tx.one(
-        "SELECT id, state, held FROM transfer WHERE account_id = ?1 AND view_uid = ?2",
-        account_id,
-        uid,
-    )
-    return None if row is None else (row[0], State(row[1]), bool(row[2]))
+    if (
+        transfer is not None
+        and transfer.state not in FINAL
+        and transfer.held != flagged
+    ):
+        transfers.hold(tx, transfer.id, now, held=flagged)

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from maild.mail import compose
+from maild.mail.address import parse_address
+from maild.mail.compose import Composed, Facts, ItemFacts
+from maild.mail.offer import Offer
+from maild.mail.transfer import Kind, State
+from maild.store import consent, items, mailboxes, messages, transfers
+from maild.store.index import Tx
+from maild.store.items import Item
+from maild.store.rope import Raw, Rope
+from maild.store.transfers import Transfer
+from tests.unit.imapd.live import NOW, Client, Live, live
+
+ALICE = parse_address("alice@a.example")
+BOB = parse_address("bob@b.example")
+FACTS = Facts(message_id="m@a.example", now=NOW, trace="0123456789abcdef")
+
+
+@pytest.fixture
+async def station(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live(tmp_path) as running:
+        yield running
+
+
+async def an_offer(station: Live, name: str = "film.mov") -> str:
+    """Put an offer by bob into alice's INBOX and return its id."""
+    offer = Offer(
+        id=f"offer-{name}",
+        nonce="0" * 32,
+        sender=BOB,
+        recipient=ALICE,
+        name=name,
+        type="video/quicktime",
+        size=10**9,
+        sha256=None,
+        created=int(NOW),
+        expires=int(NOW) + 86400,
+        home="b.example",
+        trace=FACTS.trace,
+    )
+    composed = compose.offer_message(offer, FACTS, None)
+
+    def job(tx: Tx) -> None:
+        inbox = mailboxes.find(tx, station.alice, "INBOX")
+        assert inbox is not None
+        content = messages.add_small(
+            tx, composed.octets, composed.structure, offer.trace
+        )
+        messages.append(tx, inbox.id, content, ["$Offer"], NOW)
+        assert consent.received(tx, station.alice, offer, content, NOW)
+
+    await station.store.index.write(job)
+    return offer.id
+
+
+async def an_item(station: Live, item_id: str = "item000001") -> Item:
+    """Put an upload of alice's into her Library."""
+
+    def fill() -> int:
+        writer = station.store.blobs.create(11)
+        writer.append(b"the content")
+        return writer.seal().id
+
+    blob = await asyncio.to_thread(fill)
+    stub = compose.item_stub(
+        ItemFacts(item_id, "film.mov", "video/quicktime", 11, "0" * 64, None),
+        ALICE,
+        FACTS,
+    )
+
+    def job(tx: Tx) -> Item:
+        content = messages.add_content(
+            tx, Rope([Raw(blob, 0, 11)]), stub.structure, FACTS.trace
+        )
+        item = Item(
+            id=item_id,
+            account_id=station.alice,
+            own=True,
+            content_id=content,
+            blob_id=blob,
+            section="1",
+            name="film.mov",
+            type="video/quicktime",
+            size=11,
+            sha256="0" * 64,
+            number="001",
+            code="Aaa123",
+            terminal="t1",
+            sender=None,
+            library_uid=None,
+            items_uid=None,
+            trace=FACTS.trace,
+            created=NOW,
+        )
+        return items.add(
+            tx, item, Composed(stub.octets, stub.structure), inbox=None, now=NOW
+        )
+
+    return await station.store.index.write(job)
+
+
+async def queue(station: Live, kind: Kind) -> list[Transfer]:
+    found = await station.store.index.read(transfers.everything)
+    return [transfer for transfer in found if transfer.kind is kind]
+
+
+async def offer_state(station: Live) -> list[str]:
+    found = await station.store.index.read(consent.open_offers, station.alice, NOW)
+    return [state for _, state in found]
+
+
+async def test_moving_into_accepted_decides(station: Live) -> None:
+    await an_offer(station)
+    client = await station.alice_in("INBOX")
+    lines = await client.ok("UID MOVE 1 Accepted")
+    accepted = await station.mailbox("Accepted")
+    assert lines[0].startswith(b"* OK [COPYUID %d 1 1]" % accepted.uid_validity)
+    assert lines[1] == b"* 1 EXPUNGE"
+    assert await offer_state(station) == ["accepted"]
+    (answer,) = await queue(station, Kind.ANSWER)
+    assert answer.recipient == BOB
+
+
+async def test_mutt_declines_by_copy_and_delete(station: Live) -> None:
+    await an_offer(station)
+    client = await station.alice_in("INBOX")
+    lines = await client.ok("UID COPY 1 Declined")
+    assert b"[COPYUID" in lines[-1]
+    await client.ok("UID STORE 1 +FLAGS.SILENT (\\Deleted)")
+    await client.ok("EXPUNGE")
+    assert await offer_state(station) == ["declined"]
+    assert len(await queue(station, Kind.ANSWER)) == 1
+
+
+async def test_the_first_decision_wins(station: Live) -> None:
+    await an_offer(station)
+    client = await station.alice_in("INBOX")
+    await client.ok("COPY 1 Declined")
+    await client.ok("COPY 1 Accepted")
+    await client.ok("COPY 1 Declined")
+    assert await offer_state(station) == ["declined"]
+    assert len(await queue(station, Kind.ANSWER)) == 1
+
+
+async def test_deleting_an_offer_decides_nothing(station: Live) -> None:
+    await an_offer(station)
+    client = await station.alice_in("INBOX")
+    await client.ok("MOVE 1 Trash")
+    assert await offer_state(station) == ["open"]
+    assert await queue(station, Kind.ANSWER) == []
+
+
+@pytest.mark.parametrize("source", ["Items", "Library"])
+async def test_copying_an_item_into_share_sends_it(station: Live, source: str) -> None:
+    await an_item(station)
+    client = await station.alice_in(source)
+    lines = await client.ok("COPY 1 Share/bob@b.example")
+    share = await station.mailbox("Share/bob@b.example")
+    assert lines[-1].startswith(b"OK [COPYUID %d 1 1]" % share.uid_validity)
+    (transfer,) = await queue(station, Kind.SHARE)
+    assert (transfer.recipient, transfer.state) == (BOB, State.QUEUED)
+    (left,) = await station.lines("Share/bob@b.example")
+    (stub,) = await station.lines("Items")
+    assert left.content_id == stub.content_id
+    await client.ok("COPY 1 Share/bob@b.example")
+    assert len(await queue(station, Kind.SHARE)) == 1
+
+
+async def test_moving_a_stub_into_share_leaves_one_behind(station: Live) -> None:
+    await an_item(station)
+    client = await station.alice_in("Items")
+    await client.ok("CREATE Share/bob@b.example")
+    lines = await client.ok("UID MOVE 1 Share/bob@b.example")
+    assert b"COPYUID" in lines[0]
+    assert b"* 1 EXPUNGE" in lines
+    assert b"* 1 EXISTS" in lines
+    assert (await client.ok("UID SEARCH ALL"))[0] == b"* SEARCH 2"
+    lines = await client.ok("UID COPY 2 Share/carol@c.example")
+    assert b"COPYUID" in lines[-1]
+    assert len(await queue(station, Kind.SHARE)) == 2
+
+
+async def test_what_cannot_be_moved_or_sent(station: Live) -> None:
+    await an_item(station)
+    client = await station.alice_in("Library")
+    for text in ("MOVE 1 Share/bob@b.example", "MOVE 1 Trash", "COPY 1 Items"):
+        assert (await client.command(text))[-1].startswith(b"NO [CANNOT]")
+    for name in ("Share/bob", "Share/bob@[127.0.0.1]", '"Share/a b@c"'):
+        lines = await client.command(f"COPY 1 {name}")
+        assert lines[-1].startswith(b"NO [CANNOT]")
+    await client.ok("SELECT Items")
+    assert (await client.command("MOVE 1 Trash"))[-1].startswith(b"NO [CANNOT]")
+    assert await queue(station, Kind.SHARE) == []
+    names = await station.store.index.read(mailboxes.everything, station.alice)
+    assert not any(mailbox.name.startswith("Share") for mailbox in names)
+
+
+@pytest.mark.parametrize("source", ["Items", "Library"])
+async def test_expunging_removes_an_item_everywhere(station: Live, source: str) -> None:
+    await an_item(station)
+    client = await station.alice_in(source)
+    await client.ok("STORE 1 +FLAGS (\\Deleted)")
+    assert b"* 1 EXPUNGE" in await client.ok("EXPUNGE")
+    assert await station.lines("Items") == []
+    assert await station.lines("Library") == []
+    assert await station.store.index.read(items.everything, station.alice) == []
+
+
+async def shared(station: Live) -> Client:
+    """Begin a transfer and select Transfers."""
+    await an_item(station)
+    client = await station.alice_in("Items")
+    await client.ok("COPY 1 Share/bob@b.example")
+    await client.ok("SELECT Transfers")
+    return client
+
+
+async def test_a_transfer_is_cancelled_by_expunging_it(station: Live) -> None:
+    client = await shared(station)
+    await client.ok("STORE 1 +FLAGS (\\Deleted)")
+    lines = await client.ok("EXPUNGE")
+    assert b"* 1 EXPUNGE" in lines
+    (transfer,) = await queue(station, Kind.SHARE)
+    assert transfer.state is State.CANCELLED
+
+
+async def test_a_transfer_is_cancelled_by_moving_it_to_trash(station: Live) -> None:
+    client = await shared(station)
+    assert (await client.command("MOVE 1 Sent"))[-1].startswith(b"NO [CANNOT]")
+    lines = await client.ok("MOVE 1 Trash")
+    assert b"COPYUID" in lines[0]
+    (transfer,) = await queue(station, Kind.SHARE)
+    assert transfer.state is State.CANCELLED
+    assert len(await station.lines("Trash")) == 1
+
+
+async def test_a_transfer_is_held_while_flagged(station: Live) -> None:
+    client = await shared(station)
+    await client.ok("STORE 1 +FLAGS (\\Flagged)")
+    assert (await queue(station, Kind.SHARE))[0].held
+    await client.ok("STORE 1 -FLAGS (\\Flagged)")
+    assert not (await queue(station, Kind.SHARE))[0].held
+
+
+async def test_progress_is_pushed_while_idle(station: Live) -> None:
+    await an_item(station)
+    client = await station.alice_in()
+    await client.ok("ENABLE METADATA")
+    await client.ok("SELECT Items")
+    await client.ok("COPY 1 Share/bob@b.example")
+    (transfer,) = await queue(station, Kind.SHARE)
+    await client.ok("SELECT Transfers")
+    client.send(b"i IDLE\r\n")
+    assert (await client.line()).startswith(b"+")
+    worker = await station.alice_in("Transfers")
+    entry = f"/private/vendor/maild/transfer/{transfer.id}".lower()
+
+    def job(tx: Tx, octets: int) -> None:
+        transfers.progress(tx, transfer.id, octets, NOW)
+
+    await station.store.index.write(job, 5)
+    assert await client.line() == f'* METADATA Transfers "{entry}"'.encode()
+    await station.store.index.write(job, 7)
+    await station.store.index.write(job, 11)
+    assert await client.line() == f'* METADATA Transfers "{entry}"'.encode()
+    lines = await worker.ok(f"GETMETADATA Transfers {entry}")
+    assert b"METADATA Transfers" in lines[0]
+    assert b'\\"octets\\":11' in lines[0]
+    client.send(b"DONE\r\n")
+    assert (await client.line()).startswith(b"i OK")
