@@ -9,6 +9,7 @@ from datetime import datetime
 from email.utils import parseaddr, parsedate_to_datetime
 from typing import Any
 
+from maild.mail.encoding import base64_size
 from maild.mail.offer import MEDIA_TYPE
 from maild.wire.imap_url import ImapUrl
 from terminal_client import mailbox
@@ -29,6 +30,8 @@ _FIELDS = (
     "From",
     "Date",
 )
+_LARGE = 2**32 - 2**20
+"""Octets of content that may make a message too large for IMAP4rev1."""
 _NEWEST = 20
 """How many uploads under one number are looked at; the newest wins."""
 
@@ -73,10 +76,18 @@ class Item:
         }
 
 
-async def held_under(connection: MailboxConnection, number: str) -> list[Held]:
-    """Ask what the server holds under a number of Table 1 (seed 211, 212)."""
+async def held_under(
+    connection: MailboxConnection, number: str, size: int
+) -> list[Held]:
+    """Ask what the server holds under a number of Table 1 (seed 211, 212).
+
+    ``size``: octets of the file, because the largest need another greeting.
+    """
     uids = await mailbox.open_and_search(
-        connection, LIBRARY, ["HEADER", "Share-Number", number]
+        connection,
+        LIBRARY,
+        ["HEADER", "Share-Number", number],
+        large=base64_size(size) > _LARGE,
     )
     if not uids:
         return []

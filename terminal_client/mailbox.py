@@ -41,12 +41,19 @@ async def open_and_search(
     criteria: Sequence[str] | None,
     *,
     write: bool = False,
+    large: bool = True,
 ) -> list[int]:
-    """Select and search in one round trip; return UIDs in ascending order."""
+    """Select and search in one round trip; return UIDs in ascending order.
+
+    ``large``: items whose rendering exceeds 2^32-1 octets may be meant; a server shows
+    them only to those who have enabled IMAP4rev2.
+    """
     commands: list[list[str]] = []
-    if "IMAP4REV2" in connection.capabilities and connection.selected is None:
-        # Items whose rendering exceeds 2^32-1 octets show themselves only after this.
+    if large and "IMAP4REV2" in connection.capabilities and not connection.is_rev2:
+        if connection.selected is not None:
+            commands.append(["UNSELECT"])  # ENABLE comes before (RFC 9051 §6.3.1)
         commands.append(["ENABLE", "IMAP4rev2"])
+        connection.is_rev2, connection.selected = True, None
     verb = "SELECT" if write else "EXAMINE"
     if connection.selected != f"{verb} {name}":
         commands.append([verb, quoted(name)])

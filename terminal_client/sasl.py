@@ -8,6 +8,7 @@ server prove that it knows the password too; -PLUS binds it to the certificate.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -97,7 +98,9 @@ def _choose(
             )
         except ScramException:
             # A certificate whose hash is undefined (RFC 5929 §4.1), such as Ed25519's.
-            client = ScramClient(["SCRAM-SHA-256"], user, password)
+            client = ScramClient(
+                ["SCRAM-SHA-256"], user, password, c_nonce=secrets.token_urlsafe(18)
+            )
         return client.mechanism_name, client
     if "PLAIN" in offered:
         return "PLAIN", None

@@ -42,6 +42,8 @@ class MailboxConnection:
         """Upper case; as told in the greeting or at login."""
         self.selected: str | None = None
         """The mailbox that is selected, with its mode (`terminal_client.mailbox`)."""
+        self.is_rev2 = False
+        """Whether IMAP4rev2 was enabled (RFC 9051 §6.3.1)."""
         self.uid_validity = 0
         """Of the selected mailbox."""
 

@@ -124,7 +124,9 @@ class Terminal:
         outcome = matching.Outcome(matching.Finding.EDITED)
         if await self._is_untouched(entry, absolute, shape):
             terminal = await asyncio.to_thread(self.memory.terminal)
-            held = await library.held_under(await self._mail(), entry.number)
+            held = await library.held_under(
+                await self._mail(), entry.number, shape.size
+            )
             outcome = matching.match(entry, terminal, held)
         await asyncio.to_thread(self.memory.set_sharing, entry, outcome.sharing)
         return outcome
@@ -166,7 +168,9 @@ class Terminal:
                     progress,
                 )
         await asyncio.to_thread(self.memory.finish, entry, receipt.sha256)
-        held = await library.held_under(await self._mail(), entry.number)
+        held = await library.held_under(
+            await self._mail(), entry.number, receipt.octets
+        )
         ours = [h for h in held if h.code == entry.code]
         if not ours:
             raise errors.TryLaterError(

@@ -80,18 +80,21 @@ async def some(connection: MailboxConnection, ids: list[str]) -> list[Transfer]:
 async def again(connection: MailboxConnection, known: list[Transfer]) -> list[Transfer]:
     """Return known transfers as they stand now, in one small round trip."""
     details = await _details(connection, [t.id for t in known if not t.is_final])
-    return [
-        replace(
-            transfer,
-            state=_state(detail.get("state"), transfer.state),
-            octets=max(_number(detail.get("octets")), transfer.octets),
-            size=_number(detail.get("size")) or transfer.size,
-            reason=_reason(detail),
-        )
-        if (detail := details.get(transfer.id))
-        else transfer
-        for transfer in known
-    ]
+    if all(t.is_final or t.id in details for t in known):
+        return [_renewed(t, details[t.id]) if not t.is_final else t for t in known]
+    # A server without such entries, or a transfer that somebody has removed.
+    seen = await everything(connection)
+    return [t if t.is_final else pick(seen, t.id) for t in known]
+
+
+def _renewed(transfer: Transfer, detail: dict[str, Any]) -> Transfer:
+    return replace(
+        transfer,
+        state=_state(detail.get("state"), transfer.state),
+        octets=max(_number(detail.get("octets")), transfer.octets),
+        size=_number(detail.get("size")) or transfer.size,
+        reason=_reason(detail),
+    )
 
 
 def pick(known: list[Transfer], name: str) -> Transfer:
