@@ -45,7 +45,14 @@ class Delays:
 
     def __str__(self) -> str:
         parts = (self.before, self.queued, self.connecting, self.transferring)
-        return "/".join(f"{p:.2g}" for p in parts)
+        return "/".join(map(seconds, parts))
+
+
+def seconds(value: float) -> str:
+    """Return seconds as Postfix writes them: two digits, more only before the point."""
+    if value < 0.01:
+        return "0"
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def connected(station: str, client: str) -> None:
@@ -119,14 +126,14 @@ def attempted(
     attempt from ``offset``; ``rate`` in octets a second; ``tls`` the version or "none".
     """
     _delivery.info(
-        "%s: to=<%s>, relay=%s, delay=%.2g, delays=%s, dsn=%s, status=%s (%s), "
+        "%s: to=<%s>, relay=%s, delay=%s, delays=%s, dsn=%s, status=%s (%s), "
         "octets=%d, offset=%d, rate=%.3g, tls=%s, trace=%s",
         queue_id,
         clean(to),
         clean(relay) or "none",
-        delays.total,
+        seconds(delays.total),
         delays,
-        reply.status,
+        reply.status or f"{reply.code // 100}.0.0",
         outcome,
         clean(str(reply)),
         octets,

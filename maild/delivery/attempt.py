@@ -242,7 +242,7 @@ class Attempt:
         event = self._event(f"{said}: {delivery_log.clean(str(outcome.reply))}")
         settings = self._means.settings
         delay = retry_delay(
-            self._transfer.attempts,
+            self._transfer.attempts + 1,
             first=settings.retry_first,
             most=settings.retry_most,
         )

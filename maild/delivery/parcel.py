@@ -45,8 +45,7 @@ class Parcel:
     head: bytes
     tail: bytes
     """With its digest missing until the content is sealed."""
-    blob: int | None
-    """None only when the content is empty."""
+    blob: int
     size: int
     sha256: str | None
     """None while the content is still arriving here."""
@@ -59,8 +58,8 @@ class Parcel:
     def rope(self, sha256: str | None) -> Rope:
         """Return the message; without a digest its tail is not to be sent yet."""
         tail = with_digest(self.tail, sha256) if sha256 else self.tail
-        pieces = _content(self.blob, self.size)
-        return Rope((Constant(self.head), *pieces, Constant(tail)))
+        content = (Raw(self.blob, 0, self.size),) if self.size else ()
+        return Rope((Constant(self.head), *content, Constant(tail)))
 
     def landed(self, position: int) -> int:
         """Return how much of the content lies before ``position`` of the message."""
@@ -128,11 +127,7 @@ def attachment(transfer: Transfer, item: Item, hostname: str, now: float) -> Rop
         ids.boundary(),
         Facts(f"{transfer.id}@{hostname}", now, transfer.trace),
     )
-    coded = (
-        (Base64(item.blob_id, item.size, open_end=True),)
-        if item.size and item.blob_id is not None
-        else ()
-    )
+    coded = (Base64(item.blob_id, item.size, open_end=True),) if item.size else ()
     return Rope((Constant(head), *coded, Constant(tail)))
 
 
@@ -143,7 +138,7 @@ def plain_rope(composed: Composed) -> Rope:
 
 async def is_whole(store: Store, item: Item) -> bool:
     """Whether all of an item's content is here."""
-    if item.sha256 or item.blob_id is None:
+    if item.sha256:
         return True
     state = await asyncio.to_thread(store.blobs.state, item.blob_id)
     return state.sealed
@@ -155,7 +150,3 @@ def agrees(reply: Reply, sha256: str | None, size: int) -> bool:
     if found is None or sha256 is None:
         return True
     return (int(found[1]), found[2]) == (size, sha256)
-
-
-def _content(blob: int | None, size: int) -> tuple[Raw, ...]:
-    return (Raw(blob, 0, size),) if size and blob is not None else ()

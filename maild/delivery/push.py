@@ -130,7 +130,7 @@ class Push:
     async def _ready(self, position: int) -> int:
         """Return up to where the message can be sent now."""
         parcel = self._parcel
-        if self._sealed is None and parcel.blob is not None:
+        if self._sealed is None:
             state = await asyncio.to_thread(self._store.blobs.state, parcel.blob)
             if not state.sealed:
                 return max(position, len(parcel.head) + min(state.durable, parcel.size))

@@ -24,7 +24,7 @@ from maild.delivery.work import Means
 from maild.identity import Identity
 from maild.mail.transfer import ACTIVE, Event, State
 from maild.store import transfers
-from maild.store.errors import NotFoundError
+from maild.store.errors import NotFoundError, StoreBrokenError
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.transfers import Transfer
@@ -91,11 +91,12 @@ class DeliveryStation:
 
     async def _serve(self, group: asyncio.TaskGroup, means: Means) -> None:
         with self._store.changes.watch("queue") as watch:
-            while True:
+            while not self._store.broken:
                 await self._stop_unwanted()
                 await self._claim()
                 self._start(group, means, watch.wake)
                 await watch.wait(await self._pause())
+        raise StoreBrokenError("the device refused a sync")
 
     @property
     def _room(self) -> int:

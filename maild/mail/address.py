@@ -16,7 +16,7 @@ _DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*)"')
 _LABEL = r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9\-\u0080-\U0010ffff]*[A-Za-z0-9\u0080-\U0010ffff])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_LITERAL = re.compile(r"\[(IPv6:[0-9A-Fa-f:.]+|[0-9.]+)\]")
+_LITERAL = re.compile(r"\[(?:(?i:IPv6):[0-9A-Fa-f:.]+|[0-9.]+)\]")
 _LOOKALIKE_DOTS = "\u3002\uff0e\uff61"
 """Characters that IDNA maps to a dot: refused, so that one name has one spelling."""
 

@@ -10,7 +10,6 @@ from maild.mail.transfer import State
 from maild.store import accounts, mailboxes, messages, transfers
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
-from maild.store.rope import Constant, Rope
 from maild.store.transfers import Notice, Transfer
 
 INBOX = "INBOX"
@@ -39,8 +38,9 @@ def _file(tx: Tx, notice: Notice, now: float, hostname: str) -> bool:
     if inbox is None:
         return False
     composed = notice_message(notice, account.address, hostname, now)
-    rope = Rope((Constant(composed.octets),))
-    content = messages.add_content(tx, rope, composed.structure, transfer.trace)
+    content = messages.add_small(
+        tx, composed.octets, composed.structure, transfer.trace
+    )
     messages.append(tx, inbox.id, content, (), now)
     return True
 

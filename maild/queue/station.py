@@ -20,7 +20,6 @@ from maild.queue.settings import QueueSettings
 from maild.store import consent, trace, transfers
 from maild.store.errors import StoreBrokenError, StoreError
 from maild.store.house import Store
-from maild.store.index import Tx
 
 _log = logging.getLogger("maild.queue")
 
@@ -42,46 +41,58 @@ class QueueStation:
         self._hostname = identity.hostname
         self._store = store
         self._kept_house = 0.0
+        self._looked_at_offers = 0.0
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serve until cancelled."""
         with self._store.changes.watch("queue") as watch:
             started()
-            while True:
+            while not self._store.broken:
                 try:
                     pause = await self.look()
-                except StoreBrokenError:
-                    raise  # a failed sync is never retried: the process ends
                 except StoreError:
                     _log.exception("the store failed a look at the queue")
                     pause = LONGEST_SLEEP
                 await asyncio.sleep(SHORTEST_SLEEP)
                 await watch.wait(pause)
+        raise StoreBrokenError("the device refused a sync")  # it is never retried
 
     async def look(self) -> float:
         """Do what is due now and return the seconds until something else may be."""
         now = self._store.clock()
         await self._expire(now)
+        await self._expire_offers(now)
         await self._tell(now)
-        if now - self._kept_house >= HOUSEKEEPING or now < self._kept_house:
+        if abs(now - self._kept_house) >= HOUSEKEEPING:
             self._kept_house = now
             await self._keep_house(now)
-        soonest = await self._store.index.read(_soonest, self._settings.delay_warning)
-        if soonest is None:
-            return LONGEST_SLEEP
-        return min(max(soonest - now, 0.0), LONGEST_SLEEP)
+        return await self._pause(now)
+
+    async def _pause(self, now: float) -> float:
+        """Return the seconds to sleep unless the queue changes.
+
+        A delay needs no exact warning: a quarter of its time is near enough.
+        """
+        soonest = await self._store.index.read(transfers.next_expiry)
+        pause = LONGEST_SLEEP
+        if soonest is not None and soonest > now:
+            pause = min(pause, soonest - now)
+        if self._settings.delay_warning:
+            pause = min(pause, max(self._settings.delay_warning / 4, SHORTEST_SLEEP))
+        return pause
 
     async def _expire(self, now: float) -> None:
         index = self._store.index
-        if await index.read(_anything_expired, now):
-            for transfer in await index.write(transfers.expire_due, now):
-                delivery_log.finished(
-                    transfer.id,
-                    state=str(transfer.state),
-                    reason=f"{transfer.status} {transfer.reply}".strip() or "no answer",
-                    trace=transfer.trace,
-                )
-        await index.write(consent.expire, now)
+        soonest = await index.read(transfers.next_expiry)
+        if soonest is None or soonest > now:
+            return
+        for transfer in await index.write(transfers.expire_due, now):
+            delivery_log.finished(
+                transfer.id,
+                state=str(transfer.state),
+                reason=f"{transfer.status} {transfer.reply}",
+                trace=transfer.trace,
+            )
 
     async def _tell(self, now: float) -> None:
         index, warning = self._store.index, self._settings.delay_warning
@@ -102,16 +113,8 @@ class QueueStation:
         await self._store.index.write(trace.forget, before)
         await asyncio.to_thread(self._store.blobs.collect, now)
 
-
-def _anything_expired(tx: Tx, now: float) -> bool:
-    return any(t.expires <= now for t in transfers.everything(tx, final=False))
-
-
-def _soonest(tx: Tx, delay_warning: float) -> float | None:
-    """Return when the next transfer expires, or its sender is told of a delay."""
-    found: list[float] = []
-    for transfer in transfers.everything(tx, final=False):
-        found.append(transfer.expires)
-        if delay_warning and not transfer.warned:
-            found.append(transfer.created + delay_warning)
-    return min(found, default=None)
+    async def _expire_offers(self, now: float) -> None:
+        """Close offers made to us: nobody waits for that, so once a minute will do."""
+        if abs(now - self._looked_at_offers) >= LONGEST_SLEEP:
+            self._looked_at_offers = now
+            await self._store.index.write(consent.expire, now)

@@ -34,7 +34,7 @@ Answer = str | None
 """A reply line; None drops the connection."""
 
 
-class Dropped(Exception):
+class DroppedError(Exception):
     """The script says that the connection ends here."""
 
 
@@ -52,6 +52,9 @@ class Peer:
     """Content octets of one connection after which it is dropped."""
     silent_after: str = ""
     """A verb that is never answered."""
+    hold_last: asyncio.Event | None = None
+    """The reply to a whole message waits for it; ``held`` is set meanwhile."""
+    held: asyncio.Event = field(default_factory=asyncio.Event)
     final: Callable[[bytes], str] = lambda message: "250 2.0.0 Q1 taken"
     commands: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
@@ -59,11 +62,12 @@ class Peer:
     content: int = 0
     """Content octets received, over all connections."""
     connections: int = 0
+    most_at_once: int = 0
     port: int = 0
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Peer]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**24)
         self.port = server.sockets[0].getsockname()[1]
         self._tasks: set[asyncio.Task[None]] = set()
         try:
@@ -85,10 +89,11 @@ class Peer:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
+        self.most_at_once = max(self.most_at_once, len(self._tasks))
         self.partial = b""
         try:
             await self._converse(reader, writer)
-        except (Dropped, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except (DroppedError, OSError, EOFError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
             self._tasks.discard(task)
@@ -117,9 +122,8 @@ class Peer:
                 await self._say(writer, self._next(verb, self._usual(command)), verb)
 
     def _usual(self, command: str) -> str:
-        if command.upper().startswith("MAIL") and "TRANSID" in command:
-            if self.offset is not None:
-                return f"355 {self.offset} is the transaction offset"
+        if "TRANSID" in command and self.offset is not None:
+            return f"355 {self.offset} is the transaction offset"
         return "250 2.1.0 ok"
 
     def _ehlo(self, writer: asyncio.StreamWriter) -> str:
@@ -136,9 +140,12 @@ class Peer:
         self, writer: asyncio.StreamWriter, answer: Answer, verb: str = ""
     ) -> None:
         if answer is None:
-            raise Dropped
+            raise DroppedError
         if verb and verb == self.silent_after:
             return
+        if verb == "LAST" and self.hold_last is not None:
+            self.held.set()
+            await self.hold_last.wait()
         writer.write(answer.encode() + b"\r\n")
         await writer.drain()
 
@@ -152,7 +159,7 @@ class Peer:
             try:
                 await writer.start_tls(self.tls)
             except (ssl.SSLError, ConnectionError) as error:
-                raise Dropped from error
+                raise DroppedError from error
 
     async def _bdat(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, command: str
@@ -163,12 +170,12 @@ class Peer:
         while missing:
             octets = await reader.read(min(missing, 65536))
             if not octets:
-                raise Dropped
+                raise DroppedError
             missing -= len(octets)
             self.content += len(octets)
             self.partial += octets
             if self.drop_at is not None and len(self.partial) >= self.drop_at:
-                raise Dropped
+                raise DroppedError
         if found[2]:
             usual = self.final(self.partial)
             answer = self._next("LAST", self._next("BDAT", usual) or usual)
