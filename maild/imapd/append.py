@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from maild import ids
 from maild.imapd.mailboxes import take_name
-from maild.imapd.session import Done, Session
+from maild.imapd.outcome import Done
+from maild.imapd.session import Session
 from maild.mail.reply import ReplyError
 from maild.store import mailboxes, messages
 from maild.store.blobs import Blobs, BlobWriter
@@ -50,7 +51,6 @@ async def append(session: Session, head: LiteralHead) -> Done:
     filing = Filing(session.store.blobs, binary=head.binary)
     try:
         await _pour(session, filing)
-        await _tail(session)
         rope = await asyncio.to_thread(filing.finish)
         code = await session.store.index.write(_file, wish, rope, filing.reader)
     except ReplyError as error:
@@ -96,8 +96,18 @@ async def _skip(session: Session, head: LiteralHead) -> None:
 
 
 async def _pour(session: Session, filing: Filing) -> None:
+    """File the message; whatever goes wrong, all of its octets are read first."""
+    failure: Exception | None = None
     while octets := await _piece(session):
-        await asyncio.to_thread(filing.feed, octets)
+        if failure is not None:
+            continue
+        try:
+            await asyncio.to_thread(filing.feed, octets)
+        except Exception as error:  # noqa: BLE001 - raised below, once in step again
+            failure = error
+    await _tail(session)
+    if failure is not None:
+        raise failure
 
 
 async def _piece(session: Session) -> bytes:

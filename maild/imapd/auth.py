@@ -7,7 +7,8 @@ import base64
 import binascii
 
 from maild.imapd.capabilities import advertised
-from maild.imapd.session import Done, Session, Verb
+from maild.imapd.outcome import Done
+from maild.imapd.session import Session, Verb
 from maild.login import Exchange, LoginError
 from maild.store.accounts import Account
 from maild.wire.imap_cursor import BadError

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from maild.imapd.session import Done, Session, Verb
+from maild.imapd.outcome import Done
+from maild.imapd.session import Session, Verb
 from maild.wire.imap_cursor import BadError, Cursor
 from maild.wire.imap_read import Command
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maild.imapd.session import Done, Session
+from maild.imapd.outcome import Done
+from maild.imapd.session import Session
 from maild.store import meaning
 from maild.wire.imap_cursor import BadError, Cursor
 from maild.wire.imap_numbers import compact

@@ -10,7 +10,8 @@ import asyncio
 from contextlib import suppress
 
 from maild.imapd.connection import ClosedError
-from maild.imapd.session import Done, Session, Verb
+from maild.imapd.outcome import Done
+from maild.imapd.session import Session, Verb
 from maild.store import mailboxes
 from maild.wire.imap_cursor import BadError
 from maild.wire.imap_read import Command
@@ -26,7 +27,7 @@ async def idle(session: Session, command: Command) -> Done:
     """IDLE (RFC 9051 §6.3.13): push until the client says DONE."""
     command.cursor().end()
     await session.send(b"+ idling\r\n")
-    pushing = asyncio.ensure_future(_push(session))
+    pushing = asyncio.create_task(_push(session))
     try:
         line = await session.next_line()
     finally:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from maild.imapd.mailboxes import status_of, take_status_items
-from maild.imapd.session import Done, Session, Verb
+from maild.imapd.outcome import Done
+from maild.imapd.session import Session, Verb
 from maild.store import mailboxes
 from maild.store.mailboxes import Mailbox
 from maild.wire.imap_cursor import BadError, Cursor

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from maild.imapd.outcome import Done
 from maild.imapd.selected import Selected
-from maild.imapd.session import Done, Session, Verb
+from maild.imapd.session import Session, Verb
 from maild.store import mailboxes
 from maild.store.errors import ExistsError, NotFoundError, ProtectedError
 from maild.store.index import Tx
@@ -56,9 +57,9 @@ async def select(session: Session, command: Command) -> Done:
         cursor.space()
         _take_parameters(session, cursor)
     cursor.end()
-    if session.selected is not None:
-        session.selected = None
+    if session.selected is not None and (session.rev2 or session.condstore):
         await session.untagged(b"OK [CLOSED] the other mailbox is closed")
+    session.selected = None
     read_only = command.verb == "EXAMINE"
     mailbox = await find(session, name)
     view = Selected(mailbox, read_only=read_only, largest=session.largest)
@@ -124,6 +125,8 @@ async def create(session: Session, command: Command) -> Done:
 
 def _create(tx: Tx, account_id: int, name: str, now: float) -> None:
     _check_share(name)
+    if "*" in name or "%" in name:
+        raise NoError("a name with * or % could not be listed", "CANNOT")
     if len(mailboxes.everything(tx, account_id)) >= MOST_MAILBOXES:
         raise NoError("there are too many mailboxes", "LIMIT")
     mailboxes.create(tx, account_id, name, now)

@@ -9,8 +9,9 @@ from maild import ids
 from maild.imapd.fetch import run_fetch
 from maild.imapd.flags import demand_writable, store
 from maild.imapd.mailboxes import take_name
+from maild.imapd.outcome import Done
 from maild.imapd.search import run_search
-from maild.imapd.session import Done, Session, Verb
+from maild.imapd.session import Session, Verb
 from maild.store import meaning
 from maild.store.meaning import CannotError, Carried, Errand, Fresh, NoMailboxError
 from maild.store.messages import Line

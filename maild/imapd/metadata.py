@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from maild.imapd.mailboxes import find, take_name
-from maild.imapd.session import Done, Session, Verb
+from maild.imapd.outcome import Done
+from maild.imapd.session import Session, Verb
 from maild.store import mailboxes
 from maild.store.index import Tx
 from maild.wire.imap_cursor import BadError, Cursor

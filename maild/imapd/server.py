@@ -25,6 +25,7 @@ from maild.imapd.session import House, Session, Verb
 from maild.imapd.settings import ImapSettings
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
+from maild.options import host_port
 from maild.store.house import Store
 from maild.wire.imap_write import status_line
 
@@ -84,13 +85,13 @@ class ImapStation:
         self, sessions: asyncio.TaskGroup, address: str, *, secure: bool
     ) -> asyncio.Server:
         """Listen at ``host:port``; ``secure``: TLS begins before anything is said."""
-        host, _, port = address.rpartition(":")
+        host, port = host_port(address)
 
         def made(connection: Connection) -> None:
             sessions.create_task(self._serve(connection, secure=secure))
 
         return await asyncio.get_running_loop().create_server(
-            lambda: Connection(made), host.strip("[]"), int(port), backlog=512
+            lambda: Connection(made), host, port, backlog=512
         )
 
     async def _serve(self, connection: Connection, *, secure: bool) -> None:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from maild import delivery_log
 from maild.identity import Identity
 from maild.imapd.connection import ClosedError, Connection
+from maild.imapd.outcome import SERVERBUG, Done, explain
 from maild.imapd.selected import LARGEST_REV1, News, Selected
 from maild.imapd.settings import ImapSettings
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.store.accounts import Account
-from maild.store.errors import InUseError, NotFoundError, StoreFullError
+from maild.store.errors import NotFoundError
 from maild.store.house import Store
 from maild.wire.imap_cursor import BadError
 from maild.wire.imap_order import NUMBERED, State, refusal
@@ -33,7 +34,7 @@ from maild.wire.imap_read import (
     Misread,
     Tail,
 )
-from maild.wire.imap_write import NoError, flag_list, status_line
+from maild.wire.imap_write import flag_list, status_line
 
 _log = logging.getLogger("maild.imapd")
 
@@ -56,15 +57,6 @@ class House:
     identity: Identity
     store: Store
     gate: Gate
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A command was carried out: ``OK [code] text``; ``told``: already sent."""
-
-    text: str
-    code: str = ""
-    told: bool = False
 
 
 Verb = Callable[["Session", Command], Awaitable[Done]]
@@ -159,6 +151,8 @@ class Session:
             raise
         except Exception:  # noqa: BLE001 - one session's bug must not end the others
             _log.exception("a session with %s ends early", self.connection.client)
+            bye = status_line("*", "BYE", "an error on our side", "SERVERBUG")
+            self.connection.farewell(bye)
         finally:
             self.connection.close()
 
@@ -200,8 +194,8 @@ class Session:
             if self.condstore:
                 facts += b" MODSEQ (%d)" % line.mod_seq
             told.append(b"* %d FETCH (%s)\r\n" % (number, facts))
-        for start in range(0, len(told), 1000):
-            await self.send(b"".join(told[start : start + 1000]))
+        if told:
+            await self.send(b"".join(told))  # at once: cancelled, none may be missing
 
     async def _serve_one(self) -> None:
         match await self.next_event():
@@ -253,30 +247,18 @@ class Session:
         except (ClosedError, TimeoutError):
             raise
         except Exception as error:  # noqa: BLE001 - answered; logged if unforeseen
-            text, code = self._explain(error)
+            refused = explain(error)
+            if refused is SERVERBUG:
+                client = self.connection.client
+                _log.error("a command of %s failed", client, exc_info=error)
             await self.tell_news(expunges=expunges)
-            await self.status(tag, "NO", text, code)
+            await self.status(tag, "NO", refused.text, refused.code)
         else:
             await self.tell_news(expunges=expunges)
+            if self.account is not None:
+                self._bad = 0
             if not done.told:
                 await self.status(tag, "OK", done.text, done.code)
-
-    def _explain(self, error: Exception) -> tuple[str, str]:
-        """Return what a client is told of an error: text and code."""
-        match error:
-            case NoError():
-                return error.text, error.code
-            case InUseError():
-                return "the content is still arriving", "INUSE"
-            case NotFoundError():
-                return "it is not there any more", "NONEXISTENT"
-            case StoreFullError():
-                return "no room at the moment", "UNAVAILABLE"
-            case _:
-                _log.error(
-                    "a command of %s failed", self.connection.client, exc_info=error
-                )
-                return "an error on our side; try again later", "SERVERBUG"
 
     async def _bad_command(self, tag: str, text: str) -> None:
         code, _, rest = text.rpartition("] ")

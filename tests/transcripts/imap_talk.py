@@ -2,6 +2,7 @@
 r"""Plays ``*.imap`` transcripts against a live station.
 
     # comment
+    @ offer | item            bob offers alice a file; alice has uploaded one
     @ clear | tls | alice     who connects: without TLS, with it, logged in as alice
     C: a NOOP                 a line we send
     C+ 5 hello                5 octets we send as they are (\r \n \0 escapes)
@@ -20,6 +21,7 @@ from __future__ import annotations
 import re
 import ssl
 
+from tests.unit.imapd.belongings import an_item, an_offer
 from tests.unit.imapd.live import Client, Live
 
 _ESCAPES = {"\\r": "\r", "\\n": "\n", "\\0": "\0"}
@@ -32,6 +34,12 @@ async def play(name: str, script: str, station: Live) -> None:
     for number, text in enumerate(script.splitlines(), 1):
         where = f"{name}:{number}"
         if not text or text.startswith("#"):
+            continue
+        if text == "@ offer":
+            await an_offer(station)
+            continue
+        if text == "@ item":
+            await an_item(station)
             continue
         if text.startswith("@ "):
             client = await _connect(text[2:], station)

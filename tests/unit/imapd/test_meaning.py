@@ -1,110 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from maild.mail import compose
-from maild.mail.address import parse_address
-from maild.mail.compose import Composed, Facts, ItemFacts
-from maild.mail.offer import Offer
 from maild.mail.transfer import Kind, State
-from maild.store import consent, items, mailboxes, messages, transfers
+from maild.store import consent, items, mailboxes, transfers
 from maild.store.index import Tx
-from maild.store.items import Item
-from maild.store.rope import Raw, Rope
 from maild.store.transfers import Transfer
+from tests.unit.imapd.belongings import BOB, an_item, an_offer
 from tests.unit.imapd.live import NOW, Client, Live, live
-
-ALICE = parse_address("alice@a.example")
-BOB = parse_address("bob@b.example")
-FACTS = Facts(message_id="m@a.example", now=NOW, trace="0123456789abcdef")
 
 
 @pytest.fixture
 async def station(tmp_path: Path) -> AsyncIterator[Live]:
     async with live(tmp_path) as running:
         yield running
-
-
-async def an_offer(station: Live, name: str = "film.mov") -> str:
-    """Put an offer by bob into alice's INBOX and return its id."""
-    offer = Offer(
-        id=f"offer-{name}",
-        nonce="0" * 32,
-        sender=BOB,
-        recipient=ALICE,
-        name=name,
-        type="video/quicktime",
-        size=10**9,
-        sha256=None,
-        created=int(NOW),
-        expires=int(NOW) + 86400,
-        home="b.example",
-        trace=FACTS.trace,
-    )
-    composed = compose.offer_message(offer, FACTS, None)
-
-    def job(tx: Tx) -> None:
-        inbox = mailboxes.find(tx, station.alice, "INBOX")
-        assert inbox is not None
-        content = messages.add_small(
-            tx, composed.octets, composed.structure, offer.trace
-        )
-        messages.append(tx, inbox.id, content, ["$Offer"], NOW)
-        assert consent.received(tx, station.alice, offer, content, NOW)
-
-    await station.store.index.write(job)
-    return offer.id
-
-
-async def an_item(station: Live, item_id: str = "item000001") -> Item:
-    """Put an upload of alice's into her Library."""
-
-    def fill() -> int:
-        writer = station.store.blobs.create(11)
-        writer.append(b"the content")
-        return writer.seal().id
-
-    blob = await asyncio.to_thread(fill)
-    stub = compose.item_stub(
-        ItemFacts(item_id, "film.mov", "video/quicktime", 11, "0" * 64, None),
-        ALICE,
-        FACTS,
-    )
-
-    def job(tx: Tx) -> Item:
-        content = messages.add_content(
-            tx, Rope([Raw(blob, 0, 11)]), stub.structure, FACTS.trace
-        )
-        item = Item(
-            id=item_id,
-            account_id=station.alice,
-            own=True,
-            content_id=content,
-            blob_id=blob,
-            section="1",
-            name="film.mov",
-            type="video/quicktime",
-            size=11,
-            sha256="0" * 64,
-            number="001",
-            code="Aaa123",
-            terminal="t1",
-            sender=None,
-            library_uid=None,
-            items_uid=None,
-            trace=FACTS.trace,
-            created=NOW,
-        )
-        return items.add(
-            tx, item, Composed(stub.octets, stub.structure), inbox=None, now=NOW
-        )
-
-    return await station.store.index.write(job)
 
 
 async def queue(station: Live, kind: Kind) -> list[Transfer]:

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An offer made to alice, and an item she has uploaded; for tests alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from maild.mail import compose
+from maild.mail.address import parse_address
+from maild.mail.compose import Facts, ItemFacts
+from maild.mail.offer import Offer
+from maild.store import consent, items, mailboxes, messages
+from maild.store.index import Tx
+from maild.store.items import Item
+from maild.store.rope import Raw, Rope
+from tests.unit.imapd.live import NOW, Live
+
+ALICE = parse_address("alice@a.example")
+BOB = parse_address("bob@b.example")
+FACTS = Facts(message_id="m@a.example", now=NOW, trace="0123456789abcdef")
+
+
+async def an_offer(station: Live, name: str = "film.mov") -> str:
+    """Put an offer by bob into alice's INBOX and return its id."""
+    offer = Offer(
+        id=f"offer-{name}",
+        nonce="0" * 32,
+        sender=BOB,
+        recipient=ALICE,
+        name=name,
+        type="video/quicktime",
+        size=10**9,
+        sha256=None,
+        created=int(NOW),
+        expires=int(NOW) + 86400,
+        home="b.example",
+        trace=FACTS.trace,
+    )
+    composed = compose.offer_message(offer, FACTS, None)
+
+    def job(tx: Tx) -> None:
+        inbox = mailboxes.find(tx, station.alice, "INBOX")
+        assert inbox is not None
+        content = messages.add_small(
+            tx, composed.octets, composed.structure, offer.trace
+        )
+        messages.append(tx, inbox.id, content, ["$Offer"], NOW)
+        assert consent.received(tx, station.alice, offer, content, NOW)
+
+    await station.store.index.write(job)
+    return offer.id
+
+
+async def an_item(station: Live, item_id: str = "item000001") -> Item:
+    """Put an upload of alice's into her Library."""
+
+    def fill() -> int:
+        writer = station.store.blobs.create(11)
+        writer.append(b"the content")
+        return writer.seal().id
+
+    blob = await asyncio.to_thread(fill)
+    stub = compose.item_stub(
+        ItemFacts(item_id, "film.mov", "video/quicktime", 11, "0" * 64, None),
+        ALICE,
+        FACTS,
+    )
+
+    def job(tx: Tx) -> Item:
+        content = messages.add_content(
+            tx, Rope([Raw(blob, 0, 11)]), stub.structure, FACTS.trace
+        )
+        item = Item(
+            id=item_id,
+            account_id=station.alice,
+            own=True,
+            content_id=content,
+            blob_id=blob,
+            section="1",
+            name="film.mov",
+            type="video/quicktime",
+            size=11,
+            sha256="0" * 64,
+            number="001",
+            code="Aaa123",
+            terminal="t1",
+            sender=None,
+            library_uid=None,
+            items_uid=None,
+            trace=FACTS.trace,
+            created=NOW,
+        )
+        return items.add(tx, item, stub, inbox=None, now=NOW)
+
+    return await station.store.index.write(job)
