@@ -331,7 +331,7 @@ async def test_an_answer_may_have_the_null_path(rig: Rig) -> None:
 async def test_failures_come_back_later_and_later(
     rig: Rig, lines: pytest.LogCaptureFixture
 ) -> None:
-    await rig.post.mail(PLAIN_MAIL)
+    after = await rig.post.mail(PLAIN_MAIL)
     waits = []
     for _ in range(4):
         async with Peer(answers={"MAIL": ["451 4.3.0 not now"]}).serving() as peer:
