@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from maild.imapd.arrival import Arrival
@@ -180,11 +181,12 @@ class _Answers:
         await self._send_gathered()
         left = literal.size
         try:
-            async for piece in literal.pieces:
-                left -= len(piece)
-                if left < 0:
-                    break
-                await self._writer.send(piece)
+            async with aclosing(literal.pieces) as pieces:
+                async for piece in pieces:
+                    left -= len(piece)
+                    if left < 0:
+                        break
+                    await self._writer.send(piece)
         except StoreError as error:
             _log.exception("a literal cannot be completed, %d octets are missing", left)
             raise TornError from error

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from maild.imapd.decoding import Decoder
-from maild.imapd.rope_reader import PIECE, RopeReader
 from maild.imapd.sections import Range
 from maild.store.house import Store
+from maild.store.reading import PIECE, pieces_of
 from maild.store.rope import Constant, Rope
 
 NUL_STAND_IN = b"\x80"
@@ -26,48 +26,56 @@ def constant_octets(rope: Rope, wanted: Range) -> bytes | None:
     return b"".join(found)
 
 
-async def octets(store: Store, rope: Rope, wanted: Range) -> AsyncIterator[bytes]:
+Pieces = AsyncGenerator[bytes, None]
+"""Octets one after the other; whoever begins to take them closes them at the end."""
+
+
+async def octets(store: Store, rope: Rope, wanted: Range) -> Pieces:
     """Yield a range of the rendering in pieces."""
     known = constant_octets(rope, wanted) if wanted.size <= PIECE else None
     if known is not None:
         yield known
         return
-    with RopeReader(store.blobs, rope) as reader:
-        pieces = reader.pieces(wanted.start, wanted.end)
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+    async with aclosing(pieces_of(store, rope, wanted.start, wanted.size)) as pieces:
+        async for piece in pieces:
             yield piece
 
 
-async def without_nul(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def without_nul(pieces: Pieces) -> Pieces:
     """Replace each NUL, which only a literal8 may hold."""
-    async for piece in pieces:
-        yield piece.replace(b"\0", NUL_STAND_IN) if b"\0" in piece else piece
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield piece.replace(b"\0", NUL_STAND_IN) if b"\0" in piece else piece
 
 
-async def decoded(pieces: AsyncIterator[bytes], bare: Decoder) -> AsyncIterator[bytes]:
+async def decoded(pieces: Pieces, bare: Decoder) -> Pieces:
     """Remove a transfer encoding."""
-    async for piece in pieces:
-        yield bare.feed(piece)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield bare.feed(piece)
     yield bare.finish()
 
 
-async def cut(pieces: AsyncIterator[bytes], wanted: Range) -> AsyncIterator[bytes]:
+async def cut(pieces: Pieces, wanted: Range) -> Pieces:
     """Yield the octets ``wanted`` of what ``pieces`` are, end to end."""
     at = 0
-    async for piece in pieces:
-        low, high = max(wanted.start - at, 0), min(wanted.end - at, len(piece))
-        if low < high:
-            yield piece[low:high]
-        at += len(piece)
-        if at >= wanted.end:
-            return
+    async with aclosing(pieces):
+        async for piece in pieces:
+            low, high = max(wanted.start - at, 0), min(wanted.end - at, len(piece))
+            if low < high:
+                yield piece[low:high]
+            at += len(piece)
+            if at >= wanted.end:
+                return
 
 
-async def count(pieces: AsyncIterator[bytes]) -> int:
+async def count(pieces: Pieces) -> int:
     """Return how many octets ``pieces`` are."""
-    return sum([len(piece) async for piece in pieces])
+    async with aclosing(pieces):
+        return sum([len(piece) async for piece in pieces])
 
 
-async def joined(pieces: AsyncIterator[bytes]) -> bytes:
+async def joined(pieces: Pieces) -> bytes:
     """Return ``pieces`` as one; for header blocks, whose size is bounded."""
-    return b"".join([piece async for piece in pieces])
+    async with aclosing(pieces):
+        return b"".join([piece async for piece in pieces])

@@ -8,7 +8,6 @@ has not arrived (`NoError`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from maild.imapd.arrival import Arrival
@@ -16,6 +15,7 @@ from maild.imapd.decoding import IDENTITY, decoder
 from maild.imapd.fetch_facts import of_line, of_structure
 from maild.imapd.fetch_octets import (
     NUL_STAND_IN,
+    Pieces,
     constant_octets,
     count,
     cut,
@@ -44,7 +44,7 @@ class Literal:
     head: bytes
     """Label, origin and ``{n}`` with its line end."""
     size: int
-    pieces: AsyncIterator[bytes]
+    pieces: Pieces
 
 
 Answer = bytes | Literal
@@ -153,13 +153,13 @@ class Planner:
             return part.decoded_size
         return await count(self._decoded(content, part))
 
-    def _decoded(self, content: Content, part: Part) -> AsyncIterator[bytes]:
+    def _decoded(self, content: Content, part: Part) -> Pieces:
         bare = decoder(part.encoding)
         assert bare is not None
         return decoded(octets(self._store, content.rope, _body(part)), bare)
 
     @staticmethod
-    def _literal8(item: Binary, size: int, pieces: AsyncIterator[bytes]) -> Literal:
+    def _literal8(item: Binary, size: int, pieces: Pieces) -> Literal:
         return Literal(_head(item, size), size, pieces)
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-from maild.imapd.rope_reader import RopeReader
 from maild.imapd.search_judge import Known, Message, judge, prepared
 from maild.store import messages
 from maild.store.errors import NotFoundError
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.messages import Content, Line
+from maild.store.reading import RopeReader
 from maild.wire.imap_search import Key, Query
 
 BATCH = 200

@@ -16,7 +16,7 @@ from functools import cached_property
 from maild.imapd.search_text import Octets, in_field, in_part, text_parts
 from maild.imapd.sections import HeaderField, fields_of
 from maild.mail.structure import Part
-from maild.store.errors import NotFoundError
+from maild.store.errors import InUseError, NotFoundError
 from maild.store.messages import Content, Line
 from maild.wire.imap_search import (
     Both,
@@ -46,7 +46,11 @@ class Known:
     def fields(self) -> list[HeaderField]:
         """The header fields of the message itself."""
         root = self._content.structure.root
-        return fields_of(b"".join(self._octets(root.header_start, root.body_start)))
+        return fields_of(
+            b"".join(
+                self._octets(root.header_start, root.body_start - root.header_start)
+            )
+        )
 
     @property
     def sent(self) -> date | None:
@@ -69,8 +73,8 @@ class Known:
             return False
         try:
             return in_part(part, needle, self._octets)
-        except NotFoundError:
-            return False  # its content was removed since
+        except (NotFoundError, InUseError):
+            return False  # removed since, or not here yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from maild.imapd.sections import HeaderField
 from maild.mail.structure import Part
 
 Octets = Callable[[int, int], Iterator[bytes]]
-"""Gives the octets ``start : end`` of a rendering in pieces."""
+"""Gives so many octets of a rendering from an offset, in pieces: (start, length)."""
 
 MAX_TEXT = 64 * 2**20
 """Octets of one part that are looked at: a search does not read 50 GB of log file."""
@@ -75,13 +75,12 @@ def in_part(part: Part, needle: str, octets: Octets) -> bool:
 
     What has an unknown transfer encoding is searched as it stands.
     """
-    end = min(part.body_end, part.body_start + MAX_TEXT)
     bare = decoder(part.encoding) or Identity()
     charset = charset_decoder(part)
     if not needle:
         return True
     kept = ""
-    for piece in octets(part.body_start, end):
+    for piece in octets(part.body_start, min(part.size, MAX_TEXT)):
         text = kept + charset.decode(bare.feed(piece)).casefold()
         if needle in text:
             return True

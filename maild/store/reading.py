@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from types import TracebackType
 
 import pybase64
@@ -133,15 +133,17 @@ async def pieces_of(
     length: int | None = None,
     *,
     threads: Executor | None = None,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yield a range of a rendering; threads read one piece ahead of the consumer.
 
     Close the iterator (``contextlib.aclosing``) when it is not run out.
     """
     count = rope.size if length is None else length
     reader = RopeReader(store.blobs, rope)
-    async for piece in _read_ahead(reader, reader.pieces(start, count), threads):
-        yield piece
+    ahead = _read_ahead(reader, reader.pieces(start, count), threads)
+    async with aclosing(ahead):
+        async for piece in ahead:
+            yield piece
 
 
 async def blob_pieces(
@@ -151,16 +153,17 @@ async def blob_pieces(
     length: int,
     *,
     threads: Executor | None = None,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yield ``length`` octets of a blob: decoded content (RFC 3516 BINARY)."""
     rope = Rope([Raw(blob, start, length)])
-    async for piece in pieces_of(store, rope, threads=threads):
-        yield piece
+    async with aclosing(pieces_of(store, rope, threads=threads)) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 async def _read_ahead(
     reader: RopeReader, pieces: Iterator[bytes], threads: Executor | None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
     ahead = loop.run_in_executor(threads, next, pieces, None)
     try:
