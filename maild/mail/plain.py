@@ -67,18 +67,24 @@ def offer_text(offer: Offer) -> str:
 def offer_html(offer: Offer, image: str | None) -> str:
     """Return the same as HTML; ``image`` is the Content-ID of a thumbnail."""
     shown = f'<p><img src="cid:{escape(image)}" alt=""></p>\n' if image else ""
-    note = escape(_clean(offer.note)).replace("\n", "<br>\n")
+    note = _html(_clean(offer.note)).replace("\n", "<br>\n")
     said = f"<blockquote>{note}</blockquote>\n" if note else ""
+    size = f"{amount(offer.size)} ({offer.size} octets)"
     return (
         "<!DOCTYPE html>\n<html><body>\n"
-        f"<p>{escape(str(offer.sender))} would like to send you:</p>\n{shown}"
-        f"<p><bdi><b>{escape(printable(offer.name))}</b></bdi><br>\n"
-        f"{amount(offer.size)} ({offer.size} octets), {escape(offer.type)}</p>\n{said}"
+        f"<p>{_html(str(offer.sender))} would like to send you:</p>\n{shown}"
+        f"<p><bdi><b>{_html(printable(offer.name))}</b></bdi><br>\n"
+        f"{size}, {_html(offer.type)}</p>\n{said}"
         "<p>Nothing has been transferred yet. To get it, move this message into the "
         "folder <b>Accepted</b>;\nif you do not want it, move it into the folder "
         "<b>Declined</b>.\nDeleting this message answers nothing.</p>\n"
         f"<p>The offer is open until {date(offer.expires)}.</p>\n</body></html>\n"
     )
+
+
+def _html(text: str) -> str:
+    """Return ``text`` as it stands between tags."""
+    return escape(text, quote=False)
 
 
 def answer_text(answer: Answer) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from maild.mail import build, plain
 from maild.mail.address import Address
@@ -72,7 +73,9 @@ def push_frame(item: ItemFacts, boundary: str, facts: Facts) -> tuple[bytes, byt
     """
     if item.sender is None:
         raise ValueError("a push says who sends it")
-    text = build.text_leaf(item.note or plain.push_text(item_line(item)))
+    # The head may not depend on the digest: offsets mean the same on every attempt.
+    said = plain.push_text(item_line(replace(item, sha256=None)))
+    text = build.text_leaf(item.note or said)
     edge = f"--{boundary}\r\n".encode()
     before = [
         *head(item.sender, None, facts),
