@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from maild import ids
 from maild.mail.address import Address
 from maild.mail.envelope import MailFrom, RcptTo
@@ -40,12 +42,41 @@ class Admission:
         if (mail.size or 0) > limit and mail.proof is None:
             raise ReplyError(replies.NEEDS_OFFER)
         return Transaction(
-            mail=mail, id=ids.queue_id(), trace=ids.trace_id(), size_limit=limit
+            mail=mail,
+            id=ids.queue_id(),
+            trace=ids.trace_id(),
+            size_limit=limit,
+            is_own=account is not None,
         )
 
-    async def arrived_before(self, transaction: Transaction, *, tls: bool) -> bool:
-        """Whether the content of this push is here: only its 250 was lost."""
-        return False
+    async def known_before(
+        self, new: Transaction, task: asyncio.Task[None] | None, *, tls: bool
+    ) -> Transaction | None:
+        """Return the transaction that ``new`` goes on with (RFC 1845), if it does.
+
+        One whose content has arrived, only its 250 was lost, is complete: nothing is
+        missing but the same reply.
+        """
+        proof, store = new.mail.proof, self._listener.store
+        if proof is None or self._listener.is_submission:
+            return None
+        address = await store.index.read(consent.offered_to, proof)
+        if address is None:
+            return None
+        ticket = await self._redeemed(new.mail, address)
+        account = await self._find(address)
+        if ticket is None or account is None:
+            return None
+        await self._admit_push(ticket, new.mail.size or 0, tls=tls)
+        if ticket.accepted.final_reply is not None:
+            new.ticket, new.received = ticket, new.mail.size or 0
+            new.recipients.append(Recipient(address, account))
+            return new
+        checkpoints = self._listener.checkpoints
+        if task is not None:
+            await checkpoints.interrupt(proof, task)
+            checkpoints.begin(proof, task)
+        return checkpoints.resume(proof, new.mail, store.clock())
 
     async def recipient(
         self,

@@ -59,7 +59,7 @@ class Connection(SMTP):
         self._alive = alive
         self.ip = ""
         self.tls = False
-        self.task: asyncio.Task[None] | None = None
+        self.own_task: asyncio.Task[None] | None = None
         self._replies = OrderedReplies()
         self._landings: set[asyncio.Task[None]] = set()
         self._counted = False
@@ -81,7 +81,7 @@ class Connection(SMTP):
             self._leaving = not self._counted
         super().connection_made(transport)
         if self._original_transport is None:
-            self.task = self._handler_coroutine
+            self.own_task = self._handler_coroutine
             self._alive.add(self)
             delivery_log.connected(self.listener.station, self.client)
 
@@ -119,6 +119,7 @@ class Connection(SMTP):
             self.say(replies.IDLE)
         except asyncio.CancelledError:
             self.say(replies.CLOSING)
+            self._lingers = self.stream.moving
         finally:
             await self._part()
 
@@ -261,7 +262,7 @@ class Connection(SMTP):
 
     async def _part(self) -> None:
         """Close once everything that was promised is written."""
-        self.drop_transaction()
+        self.leave_transaction()
         try:
             await self.settle()
             if self._lingers:
@@ -291,6 +292,9 @@ class Connection(SMTP):
 
     def forget_greeting(self) -> None:
         """Forget EHLO, login and transaction."""
+
+    def leave_transaction(self) -> None:
+        """Keep of the transaction what the peer can go on with later."""
 
     def drop_transaction(self) -> None:
         """Forget the transaction and what has arrived of it."""

@@ -85,6 +85,8 @@ class Intake:
         self._pieces: list[Piece] = []
         self._sealed: dict[int, Sealed] = {}
         self.failure: Reply | None = None
+        self.taken = 0
+        """Octets of the message that have been read: where a restart goes on."""
 
     @property
     def offset(self) -> int:
@@ -98,6 +100,7 @@ class Intake:
         try:
             self._begin()
             self._carry_out(self._reader.feed(octets))
+            self.taken += len(octets)
         except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
             self.fail(_reply_for(error))
 

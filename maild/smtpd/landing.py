@@ -25,6 +25,7 @@ from maild.store import accounts, consent, items, mailboxes, messages, transfers
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
 from maild.store.consent import Randomness
+from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Tx
 from maild.store.items import Item
 
@@ -93,7 +94,12 @@ async def _take_in(
             hostname=listener.identity.hostname,
             now=now,
         )
-        await listener.store.index.write(job)
+        try:
+            await listener.store.index.write(job)
+        except ExistsError:
+            return await _given_before(listener, transaction, ticket, now)
+        except NotFoundError as error:
+            raise ReplyError(replies.NEEDS_OFFER) from error
         return reply
     reply = filing.responsibility(transaction.id, *arrived.landed)
     facts = _facts(arrived)
@@ -129,6 +135,20 @@ def _again(ticket: Ticket) -> Reply:
     status, _, text = (ticket.accepted.final_reply or "").partition(" ")
     code, _, rest = text.partition(" ")
     return Reply(int(status), code.partition(".")[2], rest)
+
+
+async def _given_before(
+    listener: Listener, transaction: Transaction, ticket: Ticket, now: float
+) -> Reply:
+    """Return the 250 of another connection that has brought the same meanwhile."""
+    sender, recipient = transaction.mail.sender, transaction.recipients[0].address
+    assert sender is not None
+    accepted = await listener.store.index.read(
+        consent.redeem, ticket.proof, sender, recipient, now
+    )
+    if accepted is None or accepted.final_reply is None:
+        raise ReplyError(replies.NEEDS_OFFER)
+    return _again(Ticket(ticket.proof, accepted))
 
 
 def _checked(arrived: Arrived, ticket: Ticket) -> Sealed:

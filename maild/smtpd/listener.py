@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from maild.identity import Identity
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
+from maild.smtpd.restart import Checkpoints
 from maild.store.house import Store
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -61,6 +62,7 @@ class Listener:
     store: Store
     gate: Gate
     lifetimes: Lifetimes
+    checkpoints: Checkpoints
     threads: ThreadPoolExecutor
     """Where octets are moved, hashed and written; a thread for each chunk."""
 

@@ -145,5 +145,5 @@ def _refusal(transaction: Transaction | None, chunk: Bdat) -> Reply | None:
     if transaction.failed:
         return replies.AFTER_FAILURE
     if transaction.received + chunk.size > transaction.limit:
-        return replies.TOO_LARGE
+        return transaction.too_large
     return None

@@ -16,6 +16,7 @@ from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.smtpd.connection import Connection
 from maild.smtpd.listener import Guests, Listener
+from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
 from maild.store.house import Store
@@ -45,6 +46,7 @@ class SmtpStation:
         self._store = store
         self._gate = gate
         self._sessions: set[Connection] = set()
+        self._kept: list[Checkpoints] = []
         self._servers: list[asyncio.Server] = []
 
     @property
@@ -109,6 +111,7 @@ class SmtpStation:
             store=self._store,
             gate=self._gate,
             lifetimes=self._lifetimes,
+            checkpoints=self._checkpoints(threads),
             threads=threads,
         )
 
@@ -126,15 +129,23 @@ class SmtpStation:
             store=self._store,
             gate=self._gate,
             lifetimes=self._lifetimes,
+            checkpoints=self._checkpoints(threads),
             threads=threads,
         )
+
+    def _checkpoints(self, threads: ThreadPoolExecutor) -> Checkpoints:
+        kept = Checkpoints(threads)
+        self._kept.append(kept)
+        return kept
 
     async def _close(self) -> None:
         """Take nobody in, tell everybody, and keep what was promised."""
         for server in self._servers:
             server.close()
-        tasks = [s.task for s in self._sessions if s.task is not None]
+        tasks = [s.own_task for s in self._sessions if s.own_task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for kept in self._kept:
+            kept.close()

@@ -123,19 +123,16 @@ class Session(Connection):
     # The envelope
 
     async def smtp_MAIL(self, argument: str) -> None:  # noqa: N802
-        """Begin a transaction; a push that has arrived before is told so (355)."""
+        """Begin a transaction, or go on with one that was cut short (355)."""
         self._need_hello()
         if self.transaction is not None:
             raise ReplyError(replies.NESTED_MAIL)
         mail = smtp.parse_mail(argument)
         admission = Admission(self.listener, self.ip)
         transaction = admission.sender(mail, self.account)
-        arrived = await admission.arrived_before(transaction, tls=self.tls)
-        self.transaction = transaction
-        if arrived:
-            self.say(restart_at(mail.size or 0))
-        else:
-            self.say(replies.SENDER_OK)
+        known = await admission.known_before(transaction, self.own_task, tls=self.tls)
+        self.transaction = known or transaction
+        self.say(restart_at(known.received) if known else replies.SENDER_OK)
 
     async def smtp_RCPT(self, argument: str) -> None:  # noqa: N802
         """Add a recipient."""
@@ -168,13 +165,12 @@ class Session(Connection):
         """
         chunk = smtp.parse_bdat(argument)
         transaction = self.transaction
-        kept = False
         try:
             await self._received(self._reception().chunk(transaction, chunk))
-            kept = True
-        finally:
-            if chunk.last and not kept:
+        except ReplyError:
+            if chunk.last:
                 self.drop_transaction()
+            raise
         assert transaction is not None
         if chunk.last:
             self.transaction = None
@@ -211,7 +207,7 @@ class Session(Connection):
         await self.settle()
         try:
             await self._received(self._reception().data(transaction))
-        except BaseException:
+        except ReplyError:
             self.drop_transaction()
             raise
         self.transaction = None
@@ -259,6 +255,14 @@ class Session(Connection):
         self.drop_transaction()
         self.helo = ""
         self.account = None
+
+    def leave_transaction(self) -> None:
+        """Keep an interrupted push for its restart; forget anything else."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None and not self.listener.checkpoints.keep(
+            transaction, self.listener.store.clock()
+        ):
+            landing.abandon(self.listener, transaction)
 
     def drop_transaction(self) -> None:
         """Forget the transaction and what has arrived of it."""

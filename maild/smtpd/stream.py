@@ -57,6 +57,8 @@ class Stream:
         self._reader = reader
         self._protocol = protocol
         self._idle = listener.idle_timeout
+        self.moving = False
+        """Whether a chunk is under way (or was cut short)."""
         self._threads = listener.threads
 
     @property
@@ -110,12 +112,16 @@ class Stream:
 
     async def move(self, count: int, sink: Sink) -> None:
         """Give exactly ``count`` octets to ``sink``; `ConnectionError` if cut short."""
+        self.moving = True
         while count and (self.held or count < BULK):
             octets = await self.piece(min(count, PIECE))
             await in_thread(self._threads, sink.take, memoryview(octets))
             count -= len(octets)
-        if not count:
-            return
+        if count:
+            await self._move_around(count, sink)
+        self.moving = False
+
+    async def _move_around(self, count: int, sink: Sink) -> None:
         transport = self._transport
         if transport.get_extra_info("ssl_object") is None:
             await self._by_thread(transport, count, sink)
@@ -139,7 +145,9 @@ class Stream:
                 duplicate.shutdown(socket.SHUT_RD)  # wakes the thread
                 await asyncio.wait([moved])
                 raise
-        transport.resume_reading()
+            finally:
+                if not transport.is_closing():
+                    transport.resume_reading()
 
 
 def _copy(source: socket.socket, count: int, sink: Sink) -> None:
@@ -160,8 +168,11 @@ def _fill(source: socket.socket, view: memoryview) -> int:
     ready = select.poll()
     ready.register(source, select.POLLIN)
     while filled < len(view) and ready.poll(LULL):
-        got = source.recv_into(view[filled:])
+        try:
+            got = source.recv_into(view[filled:])
+        except ConnectionError:
+            break  # the next piece will say so; this one is good
         if not got:
-            break  # the next piece will say so
+            break
         filled += got
     return filled

@@ -63,9 +63,12 @@ class TlsRing(asyncio.BufferedProtocol):
             await self._arrived
         finally:
             watch.cancel()
+            self._hand_over()  # cut short, this is what a restart need not send again
             self._give_back_transport()
             self._work.put(None)
             await asyncio.wait([emptied])
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
 
     # What the transport tells
 

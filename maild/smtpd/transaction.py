@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from maild.mail.address import Address
 from maild.mail.envelope import Body, MailFrom
+from maild.mail.reply import Reply
+from maild.smtpd import replies
 from maild.smtpd.intake import Intake
 from maild.store.accounts import Account
 from maild.store.consent import Accepted
@@ -53,6 +55,8 @@ class Transaction:
     trace: str
     size_limit: int
     recipients: list[Recipient] = field(default_factory=list)
+    is_own: bool = False
+    """Whether one of our own accounts submits it."""
     is_upload: bool = False
     ticket: Ticket | None = None
     intake: Intake | None = None
@@ -78,6 +82,11 @@ class Transaction:
     def limit(self) -> int:
         """Most octets of the message."""
         return self.size_limit if self.ticket is None else self.ticket.limit
+
+    @property
+    def too_large(self) -> Reply:
+        """Why a chunk that goes beyond ``limit`` is refused."""
+        return replies.TOO_LARGE if self.ticket or self.is_own else replies.NEEDS_OFFER
 
     @property
     def may_drop(self) -> int:

@@ -205,6 +205,15 @@ def redeem(
     return Accepted(*facts)
 
 
+def offered_to(tx: Tx, proof: str) -> Address | None:
+    """Return to whom the offer was made that ``proof`` opens, or None.
+
+    For a MAIL command with a TRANSID, which names no recipient yet; `redeem` decides.
+    """
+    found = tx.value("SELECT recipient FROM offer WHERE proof = ?1", proof)
+    return None if found is None else parse_address(found)
+
+
 def arrived(tx: Tx, proof: str, item_id: str, final_reply: str, now: float) -> None:
     """Record that the content is here, and the reply that said so.
 

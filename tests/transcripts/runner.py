@@ -54,34 +54,30 @@ class Play:
 
     async def step(self, kind: str, text: str) -> None:
         """Carry out one line of the script."""
-        match kind:
-            case "C:":
-                self.writer.write(text.encode() + b"\r\n")
-            case "C+":
-                count, _, octets = text.partition(" ")
-                sent = unescaped(octets)
-                assert len(sent) == int(count), f"{self.where}: {len(sent)} octets"
-                self.writer.write(sent)
-            case "C*":
-                count, _, octet = text.partition(" ")
-                self.writer.write(unescaped(octet) * int(count))
-            case "S:":
-                self._expect(await self._line(), text)
-            case "S.":
-                while not (line := await self._line()).startswith(f"{text} "):
-                    assert line, f"{self.where}: closed before {text!r}"
-            case "S$":
-                await self._expect_close()
-            case "TLS":
-                assert self.tls is not None
-                await self.writer.start_tls(self.tls, server_hostname="a.example")
-                self.encrypted = True
-            case "EOF":
-                self.writer.write_eof()
-            case "AUTH":
-                await self._log_in(text)
-            case _:
-                raise AssertionError(f"{self.where}: not a line of a transcript")
+        if kind.startswith("C"):
+            self.writer.write(sent(kind, text))
+        elif kind.startswith("S"):
+            await self._hear(kind, text)
+        elif kind == "EOF":
+            self.writer.write_eof()
+        elif kind == "TLS":
+            assert self.tls is not None
+            await self.writer.start_tls(self.tls, server_hostname="a.example")
+            self.encrypted = True
+        elif kind == "AUTH":
+            await self._log_in(text)
+        else:
+            raise AssertionError(f"{self.where}: not a line of a transcript")
+
+    async def _hear(self, kind: str, text: str) -> None:
+        if kind == "S:":
+            self._expect(await self._line(), text)
+        elif kind == "S.":
+            while not (line := await self._line()).startswith(f"{text} "):
+                assert line, f"{self.where}: closed before {text!r}"
+        else:
+            assert kind == "S$", f"{self.where}: not a line of a transcript"
+            await self._expect_close()
 
     async def finish(self) -> None:
         """Nothing may be left that the server wanted to say."""
@@ -118,6 +114,20 @@ class Play:
         self._expect(await self._line(), "235 *")
 
 
+def sent(kind: str, text: str) -> bytes:
+    """Return the octets of one line that we send."""
+    count, _, octets = text.partition(" ")
+    match kind:
+        case "C:":
+            return text.encode() + b"\r\n"
+        case "C+":
+            found = unescaped(octets)
+            assert len(found) == int(count), f"{kind} {text}: {len(found)} octets"
+            return found
+        case _:
+            return unescaped(octets) * int(count)
+
+
 def unescaped(text: str) -> bytes:
     """Return the octets that a script writes with escapes."""
     return re.sub(
@@ -134,14 +144,7 @@ async def play(
     values: Mapping[str, str] | None = None,
 ) -> None:
     """Play one transcript; raises AssertionError where the server departs from it."""
-    text = path.read_text(encoding="utf-8")
-    for name, value in (values or {}).items():
-        text = text.replace(f"<<{name}>>", value)
-    script = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), 1)
-        if line and not line.startswith("#")
-    ]
+    script = _script(path, values or {})
     listener = ""
     if script[0][1].startswith("@ "):
         listener = script.pop(0)[1].removeprefix("@ ")
@@ -154,3 +157,14 @@ async def play(
         await played.finish()
     finally:
         played.writer.close()
+
+
+def _script(path: Path, values: Mapping[str, str]) -> list[tuple[int, str]]:
+    text = path.read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace(f"<<{name}>>", value)
+    return [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), 1)
+        if line and not line.startswith("#")
+    ]

@@ -105,9 +105,7 @@ class Live:
             messages.append(tx, inbox.id, content_id, ("$Offer",), NOW)
             assert consent.received(tx, self.bob, offer, content_id, NOW)
             fresh = consent.Randomness(ticket, f"answer-{offer_id}")
-            assert consent.decide(
-                tx, self.bob, content_id, fresh, NOW, accepted=True
-            )
+            assert consent.decide(tx, self.bob, content_id, fresh, NOW, accepted=True)
 
         await self.store.index.write(job)
         return proof(ticket, offer_id, STRANGER, BOB)
