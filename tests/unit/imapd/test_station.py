@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import imaplib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from scramp import ScramClient
 
 from tests.unit.imapd.live import PASSWORD, Live, live
 
@@ -274,3 +276,75 @@ async def test_imaplib(station: Live) -> None:
         assert client.logout()[0] == "BYE"
 
     await asyncio.to_thread(talk)
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"])
+async def test_scram(station: Live, mechanism: str) -> None:
+    client = await station.client()
+    binding = None
+    if mechanism.endswith("PLUS"):
+        tls = client.writer.get_extra_info("ssl_object")
+        digest = hashlib.sha256(tls.getpeercert(binary_form=True)).digest()
+        binding = ("tls-server-end-point", digest)
+    scram = ScramClient(
+        [mechanism], "alice@a.example", PASSWORD, channel_binding=binding
+    )
+
+    async def challenge() -> str:
+        return base64.b64decode((await client.line()).removeprefix(b"+ ")).decode()
+
+    def respond(text: str) -> None:
+        client.send(base64.b64encode(text.encode()) + b"\r\n")
+
+    client.send(f"a AUTHENTICATE {mechanism} ".encode())
+    respond(scram.get_client_first())
+    scram.set_server_first(await challenge())
+    respond(scram.get_client_final())
+    scram.set_server_final(await challenge())
+    client.send(b"\r\n")
+    assert (await client.line()).startswith(b"a OK [CAPABILITY")
+
+
+async def test_scram_given_up_or_wrong(station: Live) -> None:
+    client = await station.client()
+    client.send(b"a AUTHENTICATE SCRAM-SHA-256\r\n")
+    assert await client.line() == b"+ "
+    client.send(b"*\r\n")
+    assert (await client.line()).startswith(b"a BAD")
+    client.send(b"b AUTHENTICATE SCRAM-SHA-256 !!\r\n")
+    assert (await client.line()).startswith(b"b BAD")
+    client.send(b"c AUTHENTICATE CRAM-MD5\r\n")
+    assert (await client.line()).startswith(b"c NO [CANNOT]")
+    scram = ScramClient(["SCRAM-SHA-256"], "alice@a.example", "wrong")
+    first = base64.b64encode(scram.get_client_first().encode())
+    client.send(b"d AUTHENTICATE SCRAM-SHA-256 " + first + b"\r\n")
+    line = (await client.line()).removeprefix(b"+ ")
+    scram.set_server_first(base64.b64decode(line).decode())
+    client.send(base64.b64encode(scram.get_client_final().encode()) + b"\r\n")
+    assert (await client.line()).startswith(b"d NO [AUTHENTICATIONFAILED]")
+
+
+async def test_a_large_message_is_streamed_both_ways(station: Live) -> None:
+    client = await station.alice_in("INBOX")
+    content = base64.encodebytes(bytes(range(256)) * 12_000).replace(b"\n", b"\r\n")
+    message = (
+        b"Subject: big\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: application/octet-stream\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + content
+    )
+    assert (await client.append("INBOX", message)).startswith(b"OK [APPENDUID")
+    client.send(b"f UID FETCH 1 BODY.PEEK[]\r\n")
+    while not (line := await client.line()).startswith(b"* 1 FETCH"):
+        assert line == b"* 1 EXISTS"
+    assert line.endswith(b"{%d}" % len(message))
+    assert await client.reader.readexactly(len(message)) == message
+    assert await client.line() == b")"
+    assert (await client.line()).startswith(b"f OK")
+
+
+async def test_a_bomb_in_append_is_read_to_its_end(station: Live) -> None:
+    client = await station.alice_in("INBOX")
+    message = b"X: y\r\n" * 200_000 + b"\r\nz LOGOUT\r\n"
+    answer = await client.append("INBOX", message)
+    assert answer.startswith(b"NO ")
+    await client.ok("NOOP")
