@@ -266,10 +266,12 @@ def _transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
         yield
         connection.execute("RELEASE job" if savepoint else "COMMIT")
     except BaseException:
+        if not connection.in_transaction:
+            raise  # SQLite has rolled everything back (no room, input or output error)
         if savepoint:
             connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
-        elif connection.in_transaction:
+        else:
             connection.execute("ROLLBACK")
         raise
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store against real files and a real index: what every back end must keep."""

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The index: group commit, isolation of jobs, durability of what was acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+import maild
+from maild.store import accounts
+from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+from maild.store.index import Index, Tx
+from tests.store.room import Room
+
+
+def put(tx: Tx, name: str, value: bytes) -> None:
+    tx.run("INSERT INTO fact (name, value) VALUES (?1, ?2)", name, value)
+    tx.changed(f"fact:{name}")
+
+
+def held_up(room: Room) -> threading.Event:
+    """Keep the writer busy until the event is set, so that jobs gather behind it."""
+    begun, go = threading.Event(), threading.Event()
+
+    def wait(tx: Tx) -> None:
+        begun.set()
+        go.wait(30)
+
+    room.store.index.submit(wait)
+    begun.wait(30)
+    return go
+
+
+def test_a_write_is_read_by_another_connection(room: Room) -> None:
+    room.write(put, "a", b"1")
+    assert room.value("SELECT value FROM fact WHERE name = 'a'") == b"1"
+
+
+def test_one_failing_job_leaves_the_others_of_its_batch(room: Room) -> None:
+    def fails(tx: Tx) -> None:
+        put(tx, "half", b"")
+        raise ValueError("on purpose")
+
+    go = held_up(room)
+    before = room.store.index.submit(put, "before", b"")
+    bad = room.store.index.submit(fails)
+    clash = room.store.index.submit(put, "before", b"")
+    after = room.store.index.submit(put, "after", b"")
+    go.set()
+    assert before.result() is None
+    assert after.result() is None
+    with pytest.raises(ValueError, match="on purpose"):
+        bad.result()
+    with pytest.raises(StoreError):
+        clash.result()
+    names = room.read(lambda tx: tx.all("SELECT name FROM fact ORDER BY name"))
+    assert names == [("after",), ("before",)]
+
+
+def test_jobs_that_wait_share_one_commit(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    commit = Index._commit
+
+    def counted(index: Index, connection: apsw.Connection, batch: list[Any]) -> None:
+        batches.append(len(batch))
+        commit(index, connection, batch)
+
+    go = held_up(room)
+    monkeypatch.setattr(Index, "_commit", counted)
+    waiting: list[Future[None]] = [
+        room.store.index.submit(put, f"n{n}", b"") for n in range(500)
+    ]
+    go.set()
+    for future in waiting:
+        future.result()
+    assert batches == [500]
+
+
+def test_reopening_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    room = Room(tmp_path / "store")
+    for n in range(20):
+        room.write(put, f"n{n}", b"")
+    room.close()
+    again = Room(tmp_path / "store")
+    assert again.value("SELECT count(*) FROM fact") == 20
+    again.close()
+
+
+def test_a_killed_process_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from pathlib import Path
+from maild.store.house import Store
+store = Store(Path(sys.argv[1]))
+store.open()
+for n in range(50):
+    store.index.submit(
+        lambda tx: tx.run("INSERT INTO fact VALUES (?1, x'00')", f"n{n}")
+    ).result()
+    print(n, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    said = run_python(script, str(tmp_path / "store"))
+    room = Room(tmp_path / "store")
+    assert room.value("SELECT count(*) FROM fact") >= len(said.split()) == 50
+    room.close()
+
+
+async def test_another_process_wakes_our_watchers(room: Room, tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from maild.store.house import Store
+store = Store(Path(sys.argv[1]))
+store.open()
+store.index.submit(lambda tx: tx.run("INSERT INTO fact VALUES ('x', x'00')")).result()
+store.close()
+"""
+    with room.store.changes.watch("mailbox:7") as watch:
+        await asyncio.to_thread(run_python, script, str(room.path))
+        assert await watch.wait(30)
+    assert room.value("SELECT count(*) FROM fact") == 1
+
+
+async def test_a_commit_wakes_whoever_watches_its_topic(room: Room) -> None:
+    changes = room.store.changes
+    with changes.watch("fact:a") as watch, changes.watch("fact:b") as other:
+        await room.store.index.write(put, "a", b"")
+        assert await watch.wait(30)
+        assert not await other.wait(0)
+
+
+async def test_a_cancelled_waiter_does_not_undo_its_job(room: Room) -> None:
+    go = held_up(room)
+    waiting = asyncio.create_task(room.store.index.write(put, "a", b""))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    go.set()
+    await room.store.index.write(put, "b", b"")
+    assert (
+        await room.store.index.read(lambda tx: tx.value("SELECT count(*) FROM fact"))
+        == 2
+    )
+
+
+def test_a_full_device_is_told_and_passes(room: Room) -> None:
+    pages = room.value("PRAGMA page_count")
+
+    def limit(tx: Tx, most: int) -> None:
+        tx.run(f"PRAGMA max_page_count = {most}")
+
+    room.write(limit, pages + 4)
+    with pytest.raises(StoreFullError):
+        room.write(put, "big", bytes(1 << 20))
+    room.write(limit, 1 << 30)
+    room.write(put, "big", bytes(1 << 20))
+
+
+def test_a_failed_sync_ends_all_acknowledging(room: Room) -> None:
+    def fails(tx: Tx) -> None:
+        raise apsw.IOError("disk I/O error")
+
+    with pytest.raises(StoreBrokenError):
+        room.write(fails)
+    assert room.store.broken
+    with pytest.raises(StoreBrokenError):
+        room.write(put, "a", b"")
+    with pytest.raises(StoreBrokenError):
+        room.blob(b"x")
+
+
+def test_a_closed_index_refuses(tmp_path: Path) -> None:
+    room = Room(tmp_path / "store")
+    room.close()
+    with pytest.raises(StoreError):
+        room.write(put, "a", b"")
+
+
+def test_an_index_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    room = Room(tmp_path / "store")
+    room.close()
+    connection = apsw.Connection(str(tmp_path / "store" / "index.sqlite"))
+    connection.pragma("user_version", 999)
+    connection.close()
+    with pytest.raises(StoreError, match="newer"):
+        Room(tmp_path / "store")
+
+
+def test_a_secret_is_made_once(room: Room) -> None:
+    assert room.write(accounts.secret, "s", b"first") == b"first"
+    assert room.write(accounts.secret, "s", b"second") == b"first"
+
+
+def run_python(script: str, *args: str) -> str:
+    """Run a script in a process of its own and return what it said."""
+    root = Path(maild.__file__).parent.parent
+    return subprocess.run(
+        [sys.executable, "-c", script, *args],
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
