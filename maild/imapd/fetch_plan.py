@@ -121,7 +121,7 @@ class Planner:
     async def _binary_size(self, item: BinarySize, content: Content) -> bytes:
         part = find_part(content.structure, item.part) if item.part else None
         if item.part and part is None:
-            raise NoError("there is no such part", "NONEXISTENT")
+            raise NoError("there is no such part")
         label = item.label.encode()
         if part is None:
             return b"%b %d" % (label, content.structure.size)
