@@ -45,6 +45,7 @@ class Waiting:
         return {
             "place": self.place,
             "id": offer.id,
+            "state": "open",
             "sender": str(offer.sender),
             "name": offer.name,
             "type": offer.type,

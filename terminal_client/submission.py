@@ -207,6 +207,19 @@ def _receipt(reply: Reply, file: LocalFile) -> Receipt:
     return receipt
 
 
+async def ask(
+    connection: SubmissionConnection, sender: Address, recipients: list[Address]
+) -> None:
+    """Ask whether the server would send to these; raise its refusal."""
+    utf8 = not all(address.is_ascii for address in (sender, *recipients))
+    lines = [smtp.mail_from(MailFrom(sender=sender, smtputf8=utf8))]
+    lines += [smtp.rcpt_to(RcptTo(recipient)) for recipient in recipients]
+    replies = await connection.commands([*lines, b"RSET\r\n"])
+    for recipient, reply in zip([sender, *recipients], replies, strict=False):
+        if not reply.is_positive:
+            raise errors.from_reply(reply, f"send to {recipient}")
+
+
 async def send(
     connection: SubmissionConnection,
     sender: Address,

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from maild.mail.address import Address
 from terminal_client import (
@@ -58,9 +58,24 @@ def _nobody(done: int, total: int) -> None:
 class Sent:
     """One sending command that the server took (seed 213)."""
 
-    transfer: str
-    """The id by which `Terminal.transfers` knows it."""
+    id: str
+    """Of the transfer, as `Terminal.transfers` knows it."""
     recipient: Address
+    uploaded: bool
+    """Whether the file had to be uploaded for it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``mshare send --json`` prints."""
+        return {"id": self.id, "recipient": str(self.recipient)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the Library an item's octets are."""
+
+    uid: int
+    section: str = "1"
+    uploaded: bool = False
 
 
 class Terminal:
@@ -210,36 +225,39 @@ class Terminal:
         A string names an item by id or file name.  One transfer for each recipient.
         """
         to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
-        uid, section = await self._place_of(what, progress)
+        place = await self._place_of(what, to, progress)
         server = await self._server()
         # BURL is offered after AUTH only; asking again would cost a round trip.
         url = library.url_of(
-            await self._mail(), server.ehlo.domain, str(self.profile.address), uid
+            await self._mail(), server.ehlo.domain, str(self.profile.address), place.uid
         )
         sent = []
         async with self._one_at_a_time:
             for recipient in to:
                 transfer = await submission.send(
-                    server, self.profile.address, recipient, url, section, note
+                    server, self.profile.address, recipient, url, place.section, note
                 )
-                sent.append(Sent(transfer, recipient))
+                sent.append(Sent(transfer, recipient, place.uploaded))
         return sent
 
     async def _place_of(
-        self, what: Item | Path | str, progress: Progress
-    ) -> tuple[int, str]:
-        """Return UID and section of an item, in as few octets as possible."""
+        self, what: Item | Path | str, to: list[Address], progress: Progress
+    ) -> _Place:
+        """Return where an item is, in as few octets as possible."""
         connection = await self._mail()
         if isinstance(what, Path):
             outcome = await self.check(what)
             if outcome.held is not None:
-                return outcome.held.uid, "1"
+                return _Place(outcome.held.uid)
+            # Gigabytes later is too late to learn that nobody may be sent to there.
+            async with self._one_at_a_time:
+                await submission.ask(await self._server(), self.profile.address, to)
             what = await self.upload(what, progress=progress, again=True)
         elif isinstance(what, str):
             what = await library.find(connection, what)
         else:
             await mailbox.open_mailbox(connection, library.LIBRARY)
-        return what.uid, what.section
+        return _Place(what.uid, what.section, uploaded=what.uploaded)
 
     # Following: seed 219
 

@@ -43,8 +43,10 @@ class Transfer:
     name: str
     octets: int
     size: int
-    reason: str
-    """The last status and reply, or ""."""
+    status: str = ""
+    """The last enhanced status code, "5.1.1", or ""."""
+    reply: str = ""
+    """The last reply's text, or ""."""
 
     @property
     def is_final(self) -> bool:
@@ -52,8 +54,15 @@ class Transfer:
         return self.state in FINAL
 
     @property
-    def status(self) -> int:
-        """The exit status that says how it stands (sysexits(3)); 75 while under way."""
+    def reason(self) -> str:
+        """The last status and reply, for people."""
+        if self.status in self.reply:
+            return self.reply
+        return f"{self.status} {self.reply}".strip()
+
+    @property
+    def exit_status(self) -> int:
+        """How it stands as an exit status (sysexits(3)); 75 while under way."""
         return _STATUS.get(self.state, os.EX_TEMPFAIL)
 
     def to_json(self) -> dict[str, Any]:
@@ -93,7 +102,8 @@ def _renewed(transfer: Transfer, detail: dict[str, Any]) -> Transfer:
         state=_state(detail.get("state"), transfer.state),
         octets=max(_number(detail.get("octets")), transfer.octets),
         size=_number(detail.get("size")) or transfer.size,
-        reason=_reason(detail),
+        status=str(detail.get("status") or ""),
+        reply=str(detail.get("reply") or ""),
     )
 
 
@@ -123,13 +133,9 @@ def _transfer(id_: str, facts: dict[str, Any], detail: dict[str, Any]) -> Transf
         name=str(detail.get("name") or subject),
         octets=_number(detail.get("octets")),
         size=_number(detail.get("size")),
-        reason=_reason(detail),
+        status=str(detail.get("status") or ""),
+        reply=str(detail.get("reply") or ""),
     )
-
-
-def _reason(detail: dict[str, Any]) -> str:
-    status, reply = str(detail.get("status") or ""), str(detail.get("reply") or "")
-    return reply if status in reply else f"{status} {reply}".strip()
 
 
 def _state(told: Any, shown: State) -> State:

@@ -72,16 +72,19 @@ async def _send(
             )
         if not as_json:
             for one in sent:
-                screen.say(f"{shown(name)} to {one.recipient}: transfer {one.transfer}")
+                screen.say(f"{shown(name)} to {one.recipient}: transfer {one.id}")
         if not wait:
             if as_json:
-                screen.dump([_told(one) for one in sent])
+                screen.dump(_told(name, sent, [one.to_json() for one in sent]))
             return 0
-        last = await follow(terminal, [one.transfer for one in sent])
+        last = await follow(terminal, [one.id for one in sent])
         if as_json:
-            screen.dump([transfer.to_json() for transfer in last])
-        return max(transfer.status for transfer in last)
+            screen.dump(_told(name, sent, [transfer.to_json() for transfer in last]))
+        return max(transfer.exit_status for transfer in last)
 
 
-def _told(sent: Sent) -> dict[str, Any]:
-    return {"id": sent.transfer, "recipient": str(sent.recipient)}
+def _told(
+    name: str, sent: list[Sent], transfers: list[dict[str, Any]]
+) -> dict[str, Any]:
+    uploaded = any(one.uploaded for one in sent)
+    return {"name": name, "uploaded": uploaded, "transfers": transfers}

@@ -34,7 +34,7 @@ def status(
         screen.dump([transfer.to_json() for transfer in found])
     else:
         show(found)
-    raise typer.Exit(max((t.status for t in found), default=0) if ids else 0)
+    raise typer.Exit(max((t.exit_status for t in found), default=0) if ids else 0)
 
 
 async def _status(who: str | None, ids: list[str], watch: bool) -> list[Transfer]:
