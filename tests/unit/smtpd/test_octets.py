@@ -137,7 +137,8 @@ async def test_a_stopping_station_says_so(tmp_path: Path) -> None:
         await busy.envelope("alice+library@a.example", str(ALICE), "BODY=BINARYMIME")
         busy.send(b"BDAT 5000000 LAST\r\n" + upload_of(bytes(600_000)))
         await busy.writer.drain()
-    assert str(await idle.reply()).startswith("421 4.3.2 ")
-    assert str(await busy.reply()).startswith("421 4.3.2 ")
+        last_words = asyncio.gather(idle.reply(), busy.reply())
+    for reply in await last_words:
+        assert str(reply).startswith("421 4.3.2 ")
     await idle.close()
     await busy.close()
