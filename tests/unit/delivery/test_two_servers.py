@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from maild.delivery.station import DeliveryStation
 from maild.identity import Identity
 from maild.ids import nonce, queue_id
 from maild.login import Gate
+from maild.mail.address import Address
 from maild.mail.transfer import FINAL, Lifetimes, State
 from maild.smtpd.server import SmtpStation
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
@@ -29,7 +31,7 @@ from tests.unit.delivery.peer import Certificate, make_certificate
 from tests.unit.delivery.post import KEYS, LIFETIMES, Post
 from tests.unit.delivery.rig import ALICE, BOB, noise, open_store, put
 
-Run = Callable[[Callable[[], None]], object]
+Run = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 
 
 @dataclass
@@ -101,7 +103,7 @@ class Cutter:
 @asynccontextmanager
 async def running(run: Run) -> AsyncIterator[None]:
     started = asyncio.Event()
-    task = asyncio.ensure_future(run(started.set))  # type: ignore[arg-type]
+    task = asyncio.create_task(run(started.set))
     waiting = asyncio.ensure_future(started.wait())
     try:
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +117,7 @@ async def running(run: Run) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def server(
-    folder: Path, domain: str, who: object, certificate: Certificate
+    folder: Path, domain: str, who: Address, certificate: Certificate
 ) -> AsyncIterator[Server]:
     with open_store(folder) as store:
         own = Identity(
