@@ -117,7 +117,7 @@ def progress(tx: Tx, transfer_id: str, octets: int, now: float) -> None:
     """Record what the next hop has acknowledged; never backwards.
 
     Renews the METADATA entry ``/private/vendor/maild/transfer/<id>`` of ``Transfers``
-    (JSON: id, state, octets, size, recipient, name, status) and wakes its mailbox.
+    (JSON: id, state, octets, size, recipient, name, status, reply); wakes its mailbox.
     """
     old = get(tx, transfer_id)
     if octets <= old.octets:

@@ -1,7 +1,8 @@
 -- The index, version 1.  Times are Unix seconds (REAL), sizes octets (INTEGER).
+-- AUTOINCREMENT: who remembers an id must never find something else under it.
 
 CREATE TABLE account (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     address TEXT NOT NULL UNIQUE,            -- Address.key: local part case-folded
     scram_salt BLOB NOT NULL,
     scram_iterations INTEGER NOT NULL,
@@ -26,7 +27,7 @@ CREATE TABLE contact (
 
 -- The octets of one large part.  Grows at its end only, then is sealed.
 CREATE TABLE blob (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,                -- file name below incoming/ while it grows
     sealed INTEGER NOT NULL DEFAULT 0,
     durable INTEGER NOT NULL DEFAULT 0,      -- octets synced and readable, by any process
@@ -51,7 +52,7 @@ CREATE TABLE segment (
 
 -- What a message says: immutable, shared by its copies in several mailboxes.
 CREATE TABLE content (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     trace TEXT NOT NULL,
     size INTEGER NOT NULL,                   -- octets of the rendering (RFC822.SIZE)
     pieces TEXT NOT NULL,                    -- the rope, see rope.py
@@ -69,7 +70,7 @@ CREATE TABLE content_blob (
 CREATE INDEX content_blob_by_blob ON content_blob (blob_id);
 
 CREATE TABLE mailbox (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     name TEXT NOT NULL,                      -- UTF-8, '/' between levels
     uid_validity INTEGER NOT NULL,
