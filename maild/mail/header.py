@@ -32,6 +32,7 @@ _REPLACED = frozenset("\u061c\u200e\u200f\u2028\u2029") | {
     chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 }
 """Line separators, and the directional marks that make a name read backwards."""
+_NO_PATH = str.maketrans("/\\", "\u2215\u2216")
 
 
 def printable(text: str, most: int = LONGEST) -> str:
@@ -55,9 +56,10 @@ def _shown(char: str) -> str:
 def file_name(text: str) -> str:
     """Return a name as a ``filename`` parameter may hold it (RFC 2183 §2.3).
 
-    Never empty, never a path: ``/`` becomes U+2215, which looks the same.
+    Never empty, never a path: a slash becomes U+2215 and a backslash U+2216, which
+    look the same.
     """
-    return printable(text).replace("/", "\u2215") or "unnamed"
+    return printable(text).translate(_NO_PATH) or "unnamed"
 
 
 def field(name: str, text: str) -> bytes:

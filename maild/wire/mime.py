@@ -64,6 +64,10 @@ class MessageReader:
         self._at_start = True
         """Whether nothing of the current body has been read."""
         self._pending = b""
+        self._taken = 0
+        """Octets of the message that have been fed."""
+        self._body_at = 0
+        """Where in the message the current body begins."""
         self._blocks = self._parts = self._false = self._small = 0
         self._finished: Structure | None = None
         self._facts: bytes | None = None
@@ -71,6 +75,7 @@ class MessageReader:
 
     def feed(self, octets: memoryview) -> list[Step]:
         """Take the next octets, any number of them; raise `ReplyError` on a bomb."""
+        self._taken += len(octets)
         self._run(self._pending + octets if self._pending else bytes(octets))
         return self._page.take()
 
@@ -82,7 +87,7 @@ class MessageReader:
         root = self._open.pop()
         part = root.part(self._page.offset, self._page.lines)
         self._finished = Structure(part, self._page.offset, inner_envelope(root.header))
-        return self._page.take()
+        return self._page.take(last=True)
 
     @property
     def structure(self) -> Structure:
@@ -90,6 +95,29 @@ class MessageReader:
         if self._finished is None:
             raise ValueError("the message is not finished")
         return self._finished
+
+    @property
+    def raw_start(self) -> int | None:
+        """Octets of the message in front of the raw blob that is growing, if one is.
+
+        Who keeps that many octets, and knows how long the blob has become, can go on
+        after a restart (RFC 1845): feed them to a new reader, then `skip`.
+        """
+        content = self._content
+        growing = isinstance(content, Kept) and content.is_raw_blob
+        return self._body_at if growing else None
+
+    def skip(self, octets: int) -> None:
+        """Count ``octets`` of the raw blob's content without having them again.
+
+        Right after the octets in front of the blob have been fed, or not at all.
+        """
+        if self.raw_start is None or self._pending:
+            raise ValueError("no raw blob is growing")
+        assert isinstance(self._content, Kept)
+        self._content.skip(octets)
+        self._taken += octets
+        self._at_start = self._at_start and not octets
 
     @property
     def facts(self) -> bytes | None:
@@ -110,6 +138,7 @@ class MessageReader:
         while at is not None:
             if self._content is None:
                 at = self._read_header(data, at, last=last)
+                self._body_at = self._taken - len(data) + (at or 0)
             else:
                 at = self._read_body(data, at, self._content, last=last)
 

@@ -47,6 +47,11 @@ class Kept:
             self.blob = page.blob_start(expected)
 
     @property
+    def is_raw_blob(self) -> bool:
+        """Whether a blob is growing whose octets are those on the wire."""
+        return self.blob is not None and self._as_base64
+
+    @property
     def kept(self) -> int:
         """Octets that became constants, once finished."""
         return 0 if self._small is None else len(self._small)
@@ -82,6 +87,13 @@ class Kept:
             self._pass(bytes(self._held))
             self._held.clear()
         self._pass(octets)
+
+    def skip(self, octets: int) -> None:
+        """Count raw octets of a blob that were taken before a restart."""
+        if not self.is_raw_blob:
+            raise ValueError("no raw blob is growing")
+        self.size += octets
+        self._page.blob_skip(octets)
 
     def _pass(self, octets: Octets) -> None:
         lines = 0 if self._as_base64 else bytes(octets).count(b"\n")

@@ -101,9 +101,18 @@ class Page:
         coded_lines = -(-self._blob_size // RAW_LINE)
         self.lines += coded_lines - 1 if open_end and coded_lines else coded_lines
 
-    def take(self) -> list[Step]:
-        """Return the steps since the last call."""
-        self._flush()
+    def blob_skip(self, octets: int) -> None:
+        """Count octets of a blob, to be rendered as base64, that were given before."""
+        self._blob_size += octets
+
+    def take(self, *, last: bool = False) -> list[Step]:
+        """Return the steps since the last call.
+
+        A constant is held until a blob or the end follows it: one step is one piece of
+        the rope.  What can be held is bounded by the reader's limits.
+        """
+        if last:
+            self._flush()
         steps, self._steps = self._steps, []
         return steps
 

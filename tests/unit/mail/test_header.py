@@ -61,6 +61,7 @@ def test_printable(text: str, shown: str) -> None:
     ("text", "name"),
     [
         ("../../etc/passwd", "..\u2215..\u2215etc\u2215passwd"),
+        ("..\\boot.ini", "..\u2216boot.ini"),
         ("", "unnamed"),
         ("\0", "\ufffd"),
         ("a\u2215b", "a\u2215b"),

@@ -18,7 +18,7 @@ from maild.mail.reply import ReplyError
 from maild.mail.structure import Part
 from maild.wire import mime
 from maild.wire.mime import MessageReader
-from tests.unit.wire.rendering import Read, leaves, read
+from tests.unit.wire.rendering import Piece, Read, carry_out, leaves, read
 
 PDF = bytes(range(256)) * 40
 
@@ -509,6 +509,53 @@ def test_top_level_fields_are_known_once_they_have_passed() -> None:
     assert reader.header("subject") == "a b"
     assert reader.header("SHARE-NUMBER") == "001"
     assert reader.header("X-None") is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 150), st.integers(0, 150))
+def test_a_restart_goes_on_in_the_middle(done: int, feed: int) -> None:
+    """A new process has the octets in front of the blob, and the blob's first ones."""
+    content = b"\r\n--b\r" * 25
+    message = part_of(content, b"binary")
+    start = message.index(content)
+    first = MessageReader(binary=True)
+    first.feed(memoryview(message)[: start + feed])
+    assert first.raw_start == start
+    reader = MessageReader(binary=True)
+    pieces: list[Piece] = []
+    carry_out(pieces, reader.feed(memoryview(message)[: reader_start(first)]))
+    pieces[-1].octets += content[:done]
+    reader.skip(done)
+    carry_out(pieces, reader.feed(memoryview(message)[start + done :]))
+    carry_out(pieces, reader.finish())
+    whole = read(message, binary=True)
+    assert pieces == whole.pieces
+    assert reader.structure == whole.structure
+
+
+def reader_start(reader: MessageReader) -> int:
+    assert reader.raw_start is not None
+    return reader.raw_start
+
+
+def test_only_a_raw_blob_can_be_gone_on_with() -> None:
+    reader = MessageReader(binary=True)
+    assert reader.raw_start is None
+    with pytest.raises(ValueError, match="no raw blob"):
+        reader.skip(1)
+    reader.feed(memoryview(HEAD + b"\r\ntext"))
+    assert reader.raw_start is None
+
+
+def test_one_constant_step_is_one_piece() -> None:
+    reader = MessageReader(binary=False)
+    steps = [
+        step
+        for octet in MESSAGES["mixed"]
+        for step in reader.feed(memoryview(bytes([octet])))
+    ] + reader.finish()
+    kinds = [type(s).__name__ for s in steps if not isinstance(s, mime.BlobOctets)]
+    assert kinds == ["Constant", "BlobStart", "BlobEnd", "Constant"]
 
 
 # Bombs (CVE-2026-27859, CVE-2024-23184 and their kind)
