@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from maild import ids
 from maild.imapd.mailboxes import take_name
 from maild.imapd.outcome import Done
-from maild.imapd.session import Session
+from maild.imapd.session import Session, Verb
 from maild.mail.reply import ReplyError
 from maild.store import mailboxes, messages
 from maild.store.blobs import Blobs, BlobWriter
@@ -23,7 +23,7 @@ from maild.store.meaning import MADE_BY_US, SHARE
 from maild.store.rope import Base64, Constant, Piece, Raw, Rope
 from maild.wire import mime
 from maild.wire.imap_cursor import BadError, Cursor
-from maild.wire.imap_read import Broken, LiteralHead, Tail
+from maild.wire.imap_read import Broken, Command, LiteralHead, Tail
 from maild.wire.imap_write import NoError
 
 PIECE = 256 * 1024
@@ -60,6 +60,11 @@ async def append(session: Session, head: LiteralHead) -> Done:
         await asyncio.shield(asyncio.to_thread(filing.abandon))
         raise
     return Done("filed", code)
+
+
+async def without_message(_session: Session, _command: Command) -> Done:
+    """Refuse an APPEND that holds no message."""
+    raise BadError("the message is missing")
 
 
 async def _wish(session: Session, head: LiteralHead) -> Wish:
@@ -178,3 +183,6 @@ class Filing:
                     if as_base64
                     else Raw(sealed.id, 0, sealed.size)
                 )
+
+
+VERBS: dict[str, Verb] = {"APPEND": without_message}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from maild import delivery_log
 from maild.identity import Identity
 from maild.imapd import (
+    append,
     auth,
     capabilities,
     idle,
@@ -19,7 +20,6 @@ from maild.imapd import (
     messages,
     metadata,
 )
-from maild.imapd.append import append
 from maild.imapd.connection import ClosedError, Connection
 from maild.imapd.session import House, Session, Verb
 from maild.imapd.settings import ImapSettings
@@ -39,6 +39,7 @@ VERBS: dict[str, Verb] = {
     **messages.VERBS,
     **metadata.VERBS,
     **idle.VERBS,
+    **append.VERBS,
 }
 
 
@@ -102,7 +103,7 @@ class ImapStation:
             return
         self._clients[connection.host] += 1
         delivery_log.connected("imapd", connection.client)
-        session = Session(connection, self._house, VERBS, append)
+        session = Session(connection, self._house, VERBS, append.append)
         try:
             if await self._greet(session, secure=secure):
                 await session.run()

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from scramp import ScramClient
 
+from maild.imapd.server import VERBS
+from maild.wire.imap_order import ALLOWED
 from tests.unit.imapd.live import PASSWORD, Live, live
 
 MESSAGE = b"From: a@a.example\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -348,3 +350,7 @@ async def test_a_bomb_in_append_is_read_to_its_end(station: Live) -> None:
     answer = await client.append("INBOX", message)
     assert answer.startswith(b"NO ")
     await client.ok("NOOP")
+
+
+def test_every_command_that_is_allowed_is_carried_out() -> None:
+    assert ALLOWED.keys() == VERBS.keys()
