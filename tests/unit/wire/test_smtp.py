@@ -14,14 +14,33 @@ from maild.mail.envelope import Body, MailFrom, RcptTo
 from maild.mail.reply import ReplyError
 from maild.wire import smtp
 
-BAD_CHUNKS = (
-    "|  1| 1|1 |-1|+1|1e3|0x10|1_0|٣|9223372036854775808|1  LAST|1 LAST |1 LASTS|LAST"
-    "|1\tLAST|00000000000000000001"
-).split("|")
-BAD_RECIPIENTS = (
-    "TO:<>|TO:<b@c> NOTIFY=|TO:<b@c> NOTIFY=NEVER,DELAY|TO:<b@c> NOTIFY=DELAY,DELAY"
-    "|TO:<b@c> ORCPT=x|TO:<b@c> SIZE=1"
-).split("|")
+BAD_CHUNKS = [
+    "",
+    "  1",
+    " 1",
+    "1 ",
+    "-1",
+    "+1",
+    "1e3",
+    "0x10",
+    "1_0",
+    "٣",
+    "9223372036854775808",
+    "1  LAST",
+    "1 LAST ",
+    "1 LASTS",
+    "LAST",
+    "1\tLAST",
+    "00000000000000000001",
+]
+BAD_RECIPIENTS = [
+    "TO:<>",
+    "TO:<b@c> NOTIFY=",
+    "TO:<b@c> NOTIFY=NEVER,DELAY",
+    "TO:<b@c> NOTIFY=DELAY,DELAY",
+    "TO:<b@c> ORCPT=x",
+    "TO:<b@c> SIZE=1",
+]
 CAROL = Address("carol", "b.example")
 
 
