@@ -115,9 +115,12 @@ class Index:
 
     def open(self) -> None:
         """Create or migrate the index and start its writer."""
-        connection = self._connect()
-        _migrate(connection)
-        connection.close()
+        try:
+            connection = self._connect()
+            _migrate(connection)
+            connection.close()
+        except apsw.Error as error:
+            raise _typed(error) from error
         self._writer.start()
 
     def close(self) -> None:
@@ -215,8 +218,8 @@ class Index:
             with _transaction(connection, "BEGIN IMMEDIATE"):
                 for work in batch:
                     _run_in_savepoint(connection, work)
-        except (apsw.Error, StoreBrokenError) as error:
-            typed = _typed(error) if isinstance(error, apsw.Error) else error
+        except BaseException as error:  # noqa: BLE001 - whoever waits has to hear it
+            typed = _typed(error)
             if isinstance(typed, StoreBrokenError):
                 self.stop_acknowledging()
             for work in batch:
@@ -237,7 +240,10 @@ class Index:
             raise self._refusal
 
     def _look_for_others(self, connection: apsw.Connection) -> None:
-        version = connection.pragma("data_version")
+        try:
+            version = connection.pragma("data_version")
+        except apsw.Error:
+            version = None  # the next commit says what is wrong
         if version != self._data_version:
             self._data_version = version
             self._changes.fire([EVERYTHING])
@@ -276,7 +282,9 @@ def _transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
         raise
 
 
-def _typed(error: apsw.Error) -> StoreError:
+def _typed(error: BaseException) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
     if isinstance(error, apsw.FullError):
         return StoreFullError("the index has no room")
     if isinstance(error, apsw.IOError):

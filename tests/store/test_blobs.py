@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every back end of blobs must keep: growth, durability, one copy, honest errors."""
+"""What any back end of blobs must keep: growth, durability, one copy, honest errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from maild.store import blob_disk, blob_records, messages
+from maild.store import blob_records, messages
 from maild.store.blobs import INLINE, SEGMENT, WATERMARK, Blobs, BlobWriter
 from maild.store.errors import (
     DamagedError,
@@ -239,7 +239,7 @@ def test_a_full_device_refuses_an_append_and_takes_the_next(
     writer = room.store.blobs.create()
     for start in (0, INLINE * 2):  # while it spills, and while it grows
         with monkeypatch.context() as patch:
-            patch.setattr(blob_disk.os, "pwrite", failing(code))
+            patch.setattr(os, "pwrite", failing(code))
             with pytest.raises(StoreFullError):
                 writer.append(content[start : start + INLINE * 2])
         assert writer.size == start
@@ -267,7 +267,7 @@ def test_a_failed_sync_is_never_retried(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(blob_disk.os, syscall, fails)
+        patch.setattr(os, syscall, fails)
         with pytest.raises(StoreBrokenError):
             writer.flush() if when == "watermark" else writer.seal()
     assert len(calls) == 1
@@ -284,7 +284,7 @@ def test_room_that_runs_out_at_the_sync_ends_only_that_blob(
     writer = room.store.blobs.create()
     writer.append(octets(INLINE * 2))
     with monkeypatch.context() as patch:
-        patch.setattr(blob_disk.os, "fdatasync", failing(errno.ENOSPC))
+        patch.setattr(os, "fdatasync", failing(errno.ENOSPC))
         with pytest.raises(StoreFullError):
             writer.flush()
     with pytest.raises(StoreFullError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs on transfers: the whole table, the queue's order, what is shown, what is told."""
+"""Jobs on transfers: the whole table, the queue's order, what is shown and told."""
 
 from __future__ import annotations
 
