@@ -25,9 +25,8 @@ CODE_LENGTH = 12
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS terminal (id TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS numbers (last INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS shared (
-    number   TEXT PRIMARY KEY,
+CREATE TABLE IF NOT EXISTS table1 (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
     code     TEXT NOT NULL,
     path     TEXT NOT NULL UNIQUE,
     sharing  INTEGER NOT NULL DEFAULT 0 CHECK (sharing IN (0, 1)),
@@ -64,14 +63,14 @@ class Memory:
         """Return the row of a file, if it was ever uploaded from here."""
         with self._open() as base:
             row = base.execute(
-                "SELECT * FROM shared WHERE path = ?", (str(path),)
+                "SELECT * FROM table1 WHERE path = ?", (str(path),)
             ).fetchone()
             return _remembered(row) if row else None
 
     def everything(self) -> list[Remembered]:
         """Return the whole table, by number."""
         with self._open() as base:
-            rows = base.execute("SELECT * FROM shared ORDER BY number")
+            rows = base.execute("SELECT * FROM table1 ORDER BY number")
             return [_remembered(row) for row in rows]
 
     def begin(self, path: Path, shape: Shape) -> Remembered:
@@ -81,22 +80,13 @@ class Memory:
         whose end we never saw is never taken for a whole one.
         """
         with self._open() as base:
-            base.execute("BEGIN IMMEDIATE")
-            known = base.execute("SELECT 1 FROM shared WHERE path = ?", (str(path),))
             row = base.execute(
-                "INSERT INTO shared (number, code, path, size, mtime_ns, ctime_ns)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-                " ON CONFLICT (path) DO UPDATE SET code = ?2, sharing = 0, size = ?4,"
-                " mtime_ns = ?5, ctime_ns = ?6, sha256 = NULL"
+                "INSERT INTO table1 (code, path, size, mtime_ns, ctime_ns)"
+                " VALUES (?1, ?2, ?3, ?4, ?5)"
+                " ON CONFLICT (path) DO UPDATE SET code = ?1, sharing = 0, size = ?3,"
+                " mtime_ns = ?4, ctime_ns = ?5, sha256 = NULL"
                 " RETURNING *",
-                (
-                    "" if known.fetchone() else _next_number(base),
-                    fresh_code(),
-                    str(path),
-                    shape.size,
-                    shape.mtime_ns,
-                    shape.ctime_ns,
-                ),
+                (fresh_code(), str(path), shape.size, shape.mtime_ns, shape.ctime_ns),
             ).fetchone()
             return _remembered(row)
 
@@ -107,26 +97,26 @@ class Memory:
         """
         with self._open() as base:
             base.execute(
-                "UPDATE shared SET sharing = 1, sha256 = ?"
+                "UPDATE table1 SET sharing = 1, sha256 = ?"
                 " WHERE number = ? AND code = ?",
-                (sha256, entry.number, entry.code),
+                (sha256, int(entry.number), entry.code),
             )
 
     def set_sharing(self, entry: Remembered, sharing: bool) -> None:
         """Write what an upload check found (seed: the flag is marked yes or no)."""
         with self._open() as base:
             base.execute(
-                "UPDATE shared SET sharing = ? WHERE number = ? AND code = ?",
-                (int(sharing), entry.number, entry.code),
+                "UPDATE table1 SET sharing = ? WHERE number = ? AND code = ?",
+                (int(sharing), int(entry.number), entry.code),
             )
 
     def touch(self, entry: Remembered, shape: Shape) -> None:
         """Note new times of a file that was read again and is the same."""
         with self._open() as base:
             base.execute(
-                "UPDATE shared SET mtime_ns = ?, ctime_ns = ?"
+                "UPDATE table1 SET mtime_ns = ?, ctime_ns = ?"
                 " WHERE number = ? AND code = ?",
-                (shape.mtime_ns, shape.ctime_ns, entry.number, entry.code),
+                (shape.mtime_ns, shape.ctime_ns, int(entry.number), entry.code),
             )
 
     @contextmanager
@@ -144,21 +134,12 @@ class Memory:
             ) from error
 
 
-def _next_number(base: sqlite3.Connection) -> str:
-    """Return a number that was never given before."""
-    base.execute(
-        "INSERT INTO numbers (last) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM numbers)"
-    )
-    row = base.execute("UPDATE numbers SET last = last + 1 RETURNING last").fetchone()
-    return f"{row[0]:03d}"
-
-
 def _remembered(
-    row: tuple[str, str, str, int, int, int, int, str | None],
+    row: tuple[int, str, str, int, int, int, int, str | None],
 ) -> Remembered:
     number, code, path, sharing, size, mtime_ns, ctime_ns, sha256 = row
     return Remembered(
-        number=number,
+        number=f"{number:03d}",
         code=code,
         path=path,
         sharing=bool(sharing),

@@ -8,6 +8,7 @@ them are TLS: the second connection resumes the session of the first (RFC 8446 Â
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 
 from terminal_client.errors import SetUpError
 from terminal_client.profile import Profile
@@ -38,7 +39,8 @@ class TerminalContext(ssl.SSLContext):
         name = str(server_hostname)
         before = self._last.get(name)
         if session is None and before is not None:
-            session = before.session
+            with suppress(ValueError):  # it is still shaking hands
+                session = before.session
         made = super().wrap_bio(
             incoming, outgoing, server_side, server_hostname, session
         )
