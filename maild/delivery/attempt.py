@@ -83,8 +83,10 @@ class Attempt:
             self._log_line(Outcome(Event.FAIL_FOR_NOW, STOPPED))
             raise
         self.is_decided = True
-        await self._record(outcome)
-        self._log_line(outcome)
+        try:
+            await self._record(outcome)
+        finally:
+            self._log_line(outcome)
         if self._session is not None:
             await self._session.channel.quit()
 

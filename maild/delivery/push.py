@@ -25,12 +25,14 @@ from maild.store.house import Store
 from maild.wire import smtp
 from maild.wire.smtp_reply import ReplyFormatError, transaction_offset
 
-CHUNK_LEAST = 1024 * 1024
-"""Octets of a chunk on a slow way: an acknowledgement about every second."""
-CHUNK_FIRST = 4 * 1024 * 1024
+CHUNK_LEAST = 256 * 1024
+"""Octets of a chunk on a slow way: only what is acknowledged counts as progress."""
+CHUNK_FIRST = 1024 * 1024
 """Octets of the first chunk, before the rate is known."""
 CHUNK_MOST = 64 * 1024 * 1024
 """Octets of a chunk on a fast way; smaller ones cost the receiver CPU (bench)."""
+STEP = 4 * 1024 * 1024
+"""Octets of a chunk after which the replies to earlier ones are looked at."""
 OUTSTANDING = 4
 """Chunks that may be unacknowledged at once."""
 REPORT_EVERY = 1.0
@@ -160,7 +162,7 @@ class Push:
         rope = self._parcel.rope(self._sealed)
         at, stop = start, start + count
         while at < stop:
-            step = min(CHUNK_FIRST, stop - at)
+            step = min(STEP, stop - at)
             await self._octets.send(self._channel, rope, at, step)
             at += step
             self._tally.sent += step
@@ -178,10 +180,10 @@ class Push:
             self._landed(end)
 
     def _adapt(self, took: float) -> None:
-        """Let a chunk be about what passes in a second."""
-        if took < REPORT_EVERY / 2:
+        """Let a chunk take less than a second, so that progress is seen each second."""
+        if took < REPORT_EVERY / 8:
             self._chunk = min(self._chunk * 4, CHUNK_MOST)
-        elif took > REPORT_EVERY * 2:
+        elif took > REPORT_EVERY / 2:
             self._chunk = max(self._chunk // 2, CHUNK_LEAST)
 
     def _landed(self, position: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from maild.delivery.client import Tls
 from maild.delivery.octets import Octets
 from maild.delivery.parcel import Parcel, agrees
-from maild.delivery.push import Push
+from maild.delivery.push import CHUNK_FIRST, CHUNK_LEAST, CHUNK_MOST, Push
 from maild.delivery.work import Tally
 from maild.mail.envelope import Body, MailFrom, RcptTo
 from maild.mail.reply import Reply, ReplyError
@@ -230,3 +230,24 @@ def test_the_final_reply_is_compared() -> None:
     assert not agrees(good, digest, 2)
     assert not agrees(good, "0" * 64, 1)
     assert agrees(Reply(250, "0.0", "taken"), digest, 1)
+
+
+async def test_chunks_grow_on_a_fast_way_and_shrink_on_a_slow_one(
+    tmp_path: Path,
+) -> None:
+    with open_store(tmp_path) as store:
+        async with Peer().serving() as peer:
+            await Pushing(store).attempt(peer, stored(store, noise(40 * 2**20)))
+    sizes = [int(c.split()[1]) for c in peer.commands if c.startswith("BDAT")]
+    assert sizes[0] == CHUNK_FIRST
+    assert max(sizes) <= CHUNK_MOST
+    push = Push.__new__(Push)
+    push._chunk = CHUNK_FIRST
+    for _ in range(9):
+        push._adapt(0.01)
+    assert push._chunk == CHUNK_MOST
+    push._adapt(0.3)
+    assert push._chunk == CHUNK_MOST
+    for _ in range(19):
+        push._adapt(5.0)
+    assert push._chunk == CHUNK_LEAST
