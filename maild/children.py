@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -56,11 +57,16 @@ class Server:
                     + self.last_words()
                 )
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, if it runs."""
+        if self._process is not None:
+            self._process.terminate()
+
     def stop(self) -> None:
         """End it: first asked, then killed."""
+        self.ask_to_stop()
         if self._process is None:
             return
-        self._process.terminate()
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -103,10 +109,12 @@ def running(
     """Run a server for each configuration; stop all of them at the end."""
     servers = [Server(config, listener) for config in configs]
     try:
-        for server in servers:
-            server.start()
+        with ThreadPoolExecutor() as all_at_once:
+            list(all_at_once.map(Server.start, servers))
         yield servers
     finally:
+        for server in servers:
+            server.ask_to_stop()
         for server in servers:
             server.stop()
 

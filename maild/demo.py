@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -95,7 +96,8 @@ class Screen:
     def say(self, sentence: str, style: str = "bold") -> None:
         """Tell what happens, with the seconds since the beginning."""
         seconds = time.monotonic() - self._began
-        self._console.print(Text(f"\n{seconds:5.1f} s  {sentence}", style=style))
+        said = Text(f"\n{seconds:5.1f} s  {sentence}", style=style)
+        self._console.print(said, soft_wrap=True)
 
     def log_line(self, line: str) -> None:
         """Show a server's line when it is about a delivery; called from threads.
@@ -130,9 +132,9 @@ class Story:
         """Tell it for one file; whether it arrived as it left."""
         size = file.stat().st_size
         self._screen.say(f"{file.name}, {decimal(size)}, goes from alice to bob.")
-        for who in ("alice", "bob"):
-            self._quietly(self._made.profile(who), "ls", "--json")
-            self._screen.say(f"{who} can log in (SCRAM inside TLS).")
+        with ThreadPoolExecutor() as both:
+            list(both.map(self._check_login, (self._alice, self._bob)))
+        self._screen.say("Both can log in (SCRAM inside TLS).")
         self._screen.say("Alice uploads it to her own server, once.")
         self._loudly(self._alice, "upload", file)
         self._screen.say("Alice sends it: a command of a few kilobytes, and an offer.")
@@ -149,11 +151,15 @@ class Story:
         self._loudly(self._bob, "get", item["id"], "-o", target)
         return self._compare(file, target)
 
+    def _check_login(self, profile: Path) -> None:
+        self._quietly(profile, "ls", "--json")
+
     def _compare(self, file: Path, target: Path) -> bool:
         left, arrived = _sha256(file), _sha256(target)
         target.unlink()
-        self._screen.say(f"SHA-256 at alice  {left}", "")
-        self._screen.say(f"SHA-256 at bob    {arrived}", "")
+        self._screen.say(
+            f"SHA-256 at alice  {left}\n         SHA-256 at bob    {arrived}"
+        )
         if left != arrived:
             self._screen.say("They differ.", "bold red")
             return False
@@ -229,7 +235,8 @@ def _newest(
     fitting = [
         f
         for f in found
-        if f["name"] == name and f["size"] == size and state in (None, f["state"])
+        if (f["name"], f["size"]) == (name, size)
+        and (state is None or f["state"] == state)
     ]
     return fitting[-1] if fitting else None
 

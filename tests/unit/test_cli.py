@@ -46,8 +46,10 @@ class Operator:
     def with_store(self, job: Callable[[Records], object]) -> None:
         store = Store(self.file.parent / "b" / "store")
         store.open()
-        job(Records(store))
-        store.close()
+        try:
+            job(Records(store))
+        finally:
+            store.close()
 
 
 @pytest.fixture
@@ -235,13 +237,19 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
 def test_store_verbs(maild: Operator) -> None:
     assert maild("fsck") == "the store is sound\n"
     assert maild("gc") == "removed 0 blobs, 0 files, 0 octets\n"
-    orphan = maild.file.parent / "b" / "store" / "incoming" / "orphan"
-    orphan.parent.mkdir(exist_ok=True)
-    orphan.write_bytes(b"lost")
-    os.utime(orphan, (1e9, 1e9))
-    assert "orphan" in maild("fsck", status=os.EX_DATAERR)
-    assert "1 files, 4 octets" in maild("gc")
-    assert maild.json("fsck") == []
+
+    def keep(records: Records) -> None:
+        blob = records.store.blobs.create()
+        blob.append(b"x" * 100_000)
+        blob.seal()
+
+    maild.with_store(keep)
+    store = maild.file.parent / "b" / "store"
+    (file,) = (p for p in (store / "blobs").rglob("*") if p.is_file())
+    file.chmod(0o600)
+    file.write_bytes(b"y" * 100_000)
+    assert "wrong digest" in maild("fsck", status=os.EX_DATAERR)
+    assert maild.complaint == "maild: 1 of 1 findings remain\n"
 
 
 def test_without_a_store(maild: Operator) -> None:
