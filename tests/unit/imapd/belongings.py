@@ -9,13 +9,18 @@ from maild.mail import compose
 from maild.mail.address import parse_address
 from maild.mail.compose import Facts, ItemFacts
 from maild.mail.offer import Offer
+from maild.mail.structure import Part, Structure
 from maild.store import consent, items, mailboxes, messages
 from maild.store.index import Tx
 from maild.store.items import Item
-from maild.store.rope import Raw, Rope
+from maild.store.rope import Base64, Constant, Rope
 from tests.unit.imapd.live import NOW, Live
 
 ALICE = parse_address("alice@a.example")
+HEAD = (
+    b"Content-Type: application/octet-stream\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\n"
+)
 BOB = parse_address("bob@b.example")
 FACTS = Facts(message_id="m@a.example", now=NOW, trace="0123456789abcdef")
 
@@ -67,9 +72,20 @@ async def an_item(station: Live, item_id: str = "item000001") -> Item:
     )
 
     def job(tx: Tx) -> Item:
-        content = messages.add_content(
-            tx, Rope([Raw(blob, 0, 11)]), stub.structure, FACTS.trace
+        rope = Rope([Constant(HEAD), Base64(blob, 11)])
+        part = Part(
+            "application",
+            "octet-stream",
+            (),
+            "base64",
+            0,
+            len(HEAD),
+            rope.size,
+            blob=1,
+            decoded_size=11,
         )
+        structure = Structure(part, rope.size, stub.structure.envelope)
+        content = messages.add_content(tx, rope, structure, FACTS.trace)
         item = Item(
             id=item_id,
             account_id=station.alice,
