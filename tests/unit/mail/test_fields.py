@@ -117,7 +117,7 @@ def test_any_text_is_read(text: str) -> None:
     parameters(text)
     for mailbox in addresses(text) or ():
         assert len(mailbox) == 4
-    unfold(text.encode())
+    unfold(text.encode("utf-8", "surrogatepass"))
 
 
 @pytest.mark.parametrize(
