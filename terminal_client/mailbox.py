@@ -57,11 +57,11 @@ async def open_and_search(
     verb = "SELECT" if write else "EXAMINE"
     if connection.selected != f"{verb} {name}":
         commands.append([verb, quoted(name)])
+    elif criteria is not None:
+        commands.append(["NOOP"])  # what has arrived shows itself first (§6.1.2)
     if criteria is not None:
         commands.append(["UID", "SEARCH", *criteria])
-    connection.selected = (
-        None if commands and len(commands) > 1 else connection.selected
-    )
+    connection.selected = None
     answers = await connection.run_together(*commands)
     connection.selected = f"{verb} {name}"
     for responses in answers:
