@@ -41,6 +41,7 @@ class Costs:
 
     took: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    """Of the receiving process."""
     peak: int = 0
 
     @property
@@ -156,9 +157,9 @@ def main() -> None:
         ours, bare = costs[which], costs[floor]
         print(
             f"  {which:5} {bare.middle / ours.middle:.2f} of the {floor}'s speed"
-            f" (spread {ours.spread:.0%} / {bare.spread:.0%});"
-            f" {statistics.median(ours.cpu) * 1024 / size:.2f} CPU s per GiB,"
-            f" peak {ours.peak // MIB} MiB"
+            f" (spread {ours.spread:.0%} / {bare.spread:.0%}),"
+            f" {statistics.median(ours.cpu) / statistics.median(bare.cpu):.2f} of its"
+            f" receiver's CPU; peak {ours.peak // MIB} MiB"
         )
     if rsync := costs.get("rsync"):
         ratio = rsync.middle / costs["plain"].middle
@@ -185,7 +186,10 @@ def measure(folder: Path, size: int, rounds: int) -> dict[str, Costs]:
         for _ in range(rounds):
             new_file(file, size)
             for which, way in ways.items():
+                before = time.process_time()
                 costs[which].took.append(way())
+                if "floor" in which:  # its receiver is this process
+                    costs[which].cpu.append(time.process_time() - before)
                 if target.is_dir():
                     shutil.rmtree(target)
                 else:
