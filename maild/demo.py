@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ from types import FrameType
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
@@ -34,6 +32,7 @@ from maild import children
 from maild.mail.transfer import FINAL, State
 from maild.operator.console import OperatorError, Records
 from maild.playground import HOST, SERVERS, Playground, make
+from maild.screen import Screen
 from maild.store import transfers
 from maild.store.house import Store
 
@@ -79,43 +78,6 @@ def demo(
             raise OperatorError(str(error), os.EX_SOFTWARE) from error
     if not all(same):
         raise OperatorError("a digest differs", os.EX_DATAERR)
-
-
-class Screen:
-    """Where the story is told: sentences, and delivery lines as they happen."""
-
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
-        self._began = time.monotonic()
-
-    @property
-    def console(self) -> Console:
-        """For progress bars."""
-        return self._console
-
-    def say(self, sentence: str, style: str = "bold") -> None:
-        """Tell what happens, with the seconds since the beginning."""
-        seconds = time.monotonic() - self._began
-        said = Text(f"\n{seconds:5.1f} s  {sentence}", style=style)
-        self._console.print(said, soft_wrap=True)
-
-    def log_line(self, line: str) -> None:
-        """Show a server's line when it is about a delivery; called from threads.
-
-        Written past the progress bar of another program: its line is cleared, and it
-        draws itself again below.
-        """
-        if "status=" not in line:
-            return
-        clear, dim, end = (
-            ("\r\x1b[2K", "\x1b[2m", "\x1b[0m") if self._is_tty else ("",) * 3
-        )
-        sys.stdout.write(f"{clear}{dim}{line}{end}\n")
-        sys.stdout.flush()
-
-    @property
-    def _is_tty(self) -> bool:
-        return self._console.is_terminal
 
 
 class Story:
@@ -244,7 +206,8 @@ def _newest(
 def _stay(made: Playground, screen: Screen) -> None:
     bob, ports = made.facts()["accounts"]["bob"], made.ports["b"]
     screen.say("All keeps running until Ctrl-C.  Connect as bob:")
-    print(f"""
+    print(
+        f"""
   mutt         mutt -F {made.profile("bob") / "muttrc"}
 
   Thunderbird  Settings, Certificates, Authorities, Import: {made.ca}
@@ -256,7 +219,9 @@ def _stay(made: Playground, screen: Screen) -> None:
   mshare       mshare --profile {made.profile("bob")} inbox
   Metrics      http://{HOST}:{ports["http"]}/metrics
   Everything   {made.folder / "playground.json"}
-""")
+""",
+        flush=True,
+    )
     try:
         while True:
             signal.pause()
