@@ -80,6 +80,20 @@ def share_address(name: str) -> Address | None:
     return address
 
 
+def canonical(name: str) -> str:
+    """Return a mailbox name as it is meant: mutt turns each "." into our "/".
+
+    Its ``imap_delim_chars`` are "/." unless set.  A mail domain without a dot that has
+    a "/" in it can only be such a one, so ``Share/bob@b/example`` means bob@b.example.
+    """
+    name = mailboxes.canonical(name)
+    if name.startswith(SHARE):
+        local, _, domain = name.removeprefix(SHARE).rpartition("@")
+        if local and "/" in domain and "." not in domain:
+            return SHARE + f"{local}@{domain}".replace("/", ".")
+    return name
+
+
 def carry(tx: Tx, errand: Errand, now: float) -> Carried:
     """Copy or move messages and do what their arrival means; all of it or nothing."""
     if errand.target in MADE_BY_US:

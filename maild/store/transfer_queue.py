@@ -66,9 +66,23 @@ def next_due(tx: Tx) -> float | None:
 
 
 def next_expiry(tx: Tx) -> float | None:
-    """Return when the next transfer that is not over expires, or None."""
-    found = tx.value("SELECT min(expires) FROM transfer WHERE finished IS NULL")
+    """Return when the next transfer that is not over (nor held) expires, or None."""
+    found = tx.value(
+        "SELECT min(expires) FROM transfer WHERE finished IS NULL AND held = 0"
+    )
     return None if found is None else float(found)
+
+
+def next_warning(tx: Tx, delay_warning: float) -> float | None:
+    """Return when the next sender must be told of a delay, or None."""
+    if not delay_warning:
+        return None
+    found = tx.value(
+        """SELECT min(created) FROM transfer
+        WHERE state = 'deferred' AND warned < 2 AND warned = 0
+            AND kind != 'answer' AND sender != ''"""
+    )
+    return None if found is None else float(found) + delay_warning
 
 
 def hasten(tx: Tx, transfer_id: str, now: float) -> bool:

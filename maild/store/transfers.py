@@ -28,6 +28,7 @@ from maild.store.transfer_queue import (
     hasten,
     next_due,
     next_expiry,
+    next_warning,
     notices_due,
     notified,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "hold",
     "next_due",
     "next_expiry",
+    "next_warning",
     "notices_due",
     "notified",
     "of_item",

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import maild
 from maild.mail import compose
 from maild.mail.address import Address, parse_address
 from maild.mail.offer import Offer
@@ -207,3 +211,16 @@ def a_mail(content_id: int | None, **changes: Any) -> Transfer:
         "view_uid": None,
     }
     return Transfer(**(facts | changes))
+
+
+def run_python(script: str, *args: str) -> str:
+    """Run a script in a process of its own and return what it said."""
+    root = Path(maild.__file__).parent.parent
+    return subprocess.run(
+        [sys.executable, "-c", script, *args],
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout

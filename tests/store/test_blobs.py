@@ -24,7 +24,7 @@ from maild.store.errors import (
     StoreFullError,
 )
 from maild.store.rope import Raw, Rope
-from tests.store.room import TRACE, Room, an_offer, stub
+from tests.store.room import TRACE, Room, an_offer, run_python, stub
 
 SIZES = (0, 1, INLINE - 1, INLINE, INLINE + 1, SEGMENT - 1, SEGMENT, SEGMENT + 1)
 
@@ -213,6 +213,32 @@ def test_a_closed_blob_keeps_what_is_durable(tmp_path: Path) -> None:
         assert reader.pread(0, 1 << 20) == content
     assert again.is_sound()
     again.close()
+
+
+def test_a_killed_writer_leaves_what_it_recorded(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from pathlib import Path
+from maild.store.house import Store
+store = Store(Path(sys.argv[1]))
+store.open()
+writer = store.blobs.create()
+for _ in range(5):
+    writer.append(bytes(1_000_000))
+    print(writer.id, writer.flush(), flush=True)
+writer.append(bytes(3_000_000))
+os.kill(os.getpid(), 9)
+"""
+    said = run_python(script, str(tmp_path / "store")).splitlines()
+    blob, durable = map(int, said[-1].split())
+    room = Room(tmp_path / "store")
+    assert room.store.blobs.state(blob).durable >= durable == 5_000_000
+    with room.store.blobs.open(blob) as reader:
+        assert reader.pread(0, durable) == bytes(durable)
+    assert room.is_sound()
+    room.store.blobs.collect(room.now + 1e9)
+    assert not files(room)
+    room.close()
 
 
 def test_a_sealed_or_abandoned_writer_takes_nothing(room: Room) -> None:

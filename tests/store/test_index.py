@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,11 +12,10 @@ from typing import Any
 import apsw
 import pytest
 
-import maild
 from maild.store import accounts
 from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
 from maild.store.index import Index, Tx
-from tests.store.room import Room
+from tests.store.room import Room, run_python
 
 
 def put(tx: Tx, name: str, value: bytes) -> None:
@@ -200,16 +196,3 @@ def test_an_index_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_secret_is_made_once(room: Room) -> None:
     assert room.write(accounts.secret, "s", b"first") == b"first"
     assert room.write(accounts.secret, "s", b"second") == b"first"
-
-
-def run_python(script: str, *args: str) -> str:
-    """Run a script in a process of its own and return what it said."""
-    root = Path(maild.__file__).parent.parent
-    return subprocess.run(
-        [sys.executable, "-c", script, *args],
-        env=os.environ | {"PYTHONPATH": str(root)},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    ).stdout

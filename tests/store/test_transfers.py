@@ -297,6 +297,8 @@ def test_time_ends_what_is_idle(room: Room, share: Transfer, state: State) -> No
     room.write(
         lambda tx: tx.run("UPDATE transfer SET finished = 1") if state in FINAL else 0
     )
+    nearest = None if state in FINAL else share.expires
+    assert room.read(transfers.next_expiry) == nearest
     assert room.write(transfers.expire_due, share.expires - 1) == []
     expired = room.write(transfers.expire_due, share.expires)
     if state in FINAL | ACTIVE:
@@ -327,10 +329,13 @@ def test_senders_are_told_once_of_delay_and_end(room: Room, share: Transfer) -> 
         found = room.read(transfers.notices_due, at, warning)
         return [(notice.name, notice.delayed) for notice in found]
 
+    assert room.read(transfers.next_warning, 100.0) == START + 100
+    assert room.read(transfers.next_warning, 0.0) is None
     assert due(START + 99) == []
     assert due(START + 100, warning=0) == []
     assert due(START + 100) == [("film.mov", True)]
     room.write(transfers.notified, share.id, delayed=True)
+    assert room.read(transfers.next_warning, 100.0) is None
     assert due(START + 100) == []
     move(room, share, Event.FAIL_FOR_GOOD)
     assert due(START + 100) == [("film.mov", False)]

@@ -184,7 +184,8 @@ CREATE TABLE transfer (
 );
 CREATE INDEX transfer_by_due ON transfer (due)
     WHERE held = 0 AND state IN ('queued', 'accepted', 'deferred');
-CREATE INDEX transfer_by_expiry ON transfer (expires) WHERE finished IS NULL;
+CREATE INDEX transfer_by_expiry ON transfer (expires)
+    WHERE finished IS NULL AND held = 0;
 CREATE INDEX transfer_by_account ON transfer (account_id, created);
 CREATE INDEX transfer_by_item ON transfer (item_id, recipient);
 CREATE INDEX transfer_by_content ON transfer (content_id);
