@@ -12,7 +12,12 @@ from maild.store import mailboxes
 from maild.store.errors import ExistsError, NotFoundError, ProtectedError
 from maild.store.index import Tx
 from maild.store.mailboxes import PROTECTED, Mailbox
-from maild.store.meaning import MADE_BY_US, CannotError, share_address
+from maild.store.meaning import (
+    MADE_BY_US,
+    CannotError,
+    canonical,
+    share_address,
+)
 from maild.store.messages import Line
 from maild.wire.imap_cursor import SYSTEM_FLAGS, BadError, Cursor
 from maild.wire.imap_read import Command
@@ -38,7 +43,7 @@ def take_name(session: Session, cursor: Cursor) -> str:
     octets = cursor.astring()
     if len(octets) > LONGEST_NAME:
         raise NoError("the name is too long", "LIMIT")
-    return mailboxes.canonical(decode_mailbox(octets, utf8=session.rev2))
+    return canonical(decode_mailbox(octets, utf8=session.rev2))
 
 
 async def find(session: Session, name: str) -> Mailbox:
