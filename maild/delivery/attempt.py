@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from secrets import SystemRandom
 
 from maild import delivery_log
@@ -20,6 +19,7 @@ from maild.delivery import letter, parcel
 from maild.delivery.client import Session, Tls
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
+from maild.delivery.outcome import Outcome, content_starts, failed, record
 from maild.delivery.push import Push
 from maild.delivery.route import Route
 from maild.delivery.work import Means, Tally
@@ -30,7 +30,6 @@ from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.mail.transfer import Event, IllegalTransitionError, Kind, retry_delay
 from maild.store import items, messages, trace, transfers
 from maild.store.errors import NotFoundError, StoreError
-from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.trace import TraceEvent
 from maild.store.transfers import Transfer
@@ -42,21 +41,6 @@ GONE = Reply(554, "6.0", "the item or message is not there any more")
 TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
 NEEDS_SMTPUTF8 = letter.NEEDS_SMTPUTF8
 STOPPED = Reply(451, "3.2", "the attempt was stopped")
-WORDS = {
-    Event.DELIVER: "sent",
-    Event.OFFER_TAKEN: "offered",
-    Event.FAIL_FOR_NOW: "deferred",
-    Event.FAIL_FOR_GOOD: "bounced",
-}
-"""What the delivery line calls each outcome."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What happened, and the reply that says why."""
-
-    event: Event
-    reply: Reply
 
 
 class Attempt:
@@ -87,6 +71,8 @@ class Attempt:
             await self._record(outcome)
         finally:
             self._log_line(outcome)
+        if outcome.is_final:
+            delivery_log.removed(self._transfer.id)
         if self._session is not None:
             await self._session.channel.quit()
 
@@ -94,17 +80,17 @@ class Attempt:
         try:
             return await self._try()
         except ReplyError as error:
-            return _failed(error.reply)
+            return failed(error.reply)
         except NotFoundError:
-            return _failed(GONE)
+            return failed(GONE)
         except (StoreError, EOFError):
             _log.exception("%s: the store failed this attempt", self._transfer.id)
-            return _failed(LOCAL_ERROR)
+            return failed(LOCAL_ERROR)
         except IllegalTransitionError:
-            return _failed(STOPPED)
+            return failed(STOPPED)
         except Exception:  # noqa: BLE001 - an error nobody foresaw is temporary
             _log.exception("%s: an attempt failed", self._transfer.id)
-            return _failed(LOCAL_ERROR)
+            return failed(LOCAL_ERROR)
 
     async def _try(self) -> Outcome:
         transfer, means = self._transfer, self._means
@@ -202,7 +188,7 @@ class Attempt:
         await self._content_starts(offset, goods.total)
         reply = await push.send(offset)
         if not parcel.agrees(reply, push.sha256, item.size):
-            return _failed(parcel.OTHER_OCTETS)
+            return failed(parcel.OTHER_OCTETS)
         self._tally.landed = item.size
         return Outcome(Event.DELIVER, reply)
 
@@ -229,7 +215,7 @@ class Attempt:
     async def _content_starts(self, offset: int, total: int) -> None:
         text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
         await self._means.store.index.write(
-            _start, self._transfer.id, self._now(), self._event(text)
+            content_starts, self._transfer.id, self._now(), self._event(text)
         )
 
     def _report(self, landed: int) -> None:
@@ -240,7 +226,7 @@ class Attempt:
 
     async def _record(self, outcome: Outcome) -> None:
         index, now = self._means.store.index, self._now()
-        said = f"{WORDS[outcome.event]} by {self._tally.relay or 'nobody'}"
+        said = f"{outcome.word} by {self._tally.relay or 'nobody'}"
         event = self._event(f"{said}: {delivery_log.clean(str(outcome.reply))}")
         settings = self._means.settings
         delay = retry_delay(
@@ -250,7 +236,7 @@ class Attempt:
         )
         try:
             await index.write(
-                _finish,
+                record,
                 self._transfer.id,
                 outcome,
                 now,
@@ -282,45 +268,10 @@ class Attempt:
                 transferring=tally.transferring,
             ),
             reply=outcome.reply,
-            outcome=WORDS[outcome.event],
+            outcome=outcome.word,
             octets=tally.sent,
             offset=tally.offset,
             rate=tally.rate,
             tls=tally.tls,
             trace=transfer.trace,
         )
-
-
-def _failed(reply: Reply) -> Outcome:
-    """5yz is final, everything else is tried again (RFC 5321 §4.2.1)."""
-    event = Event.FAIL_FOR_GOOD if reply.is_permanent else Event.FAIL_FOR_NOW
-    return Outcome(event, reply)
-
-
-def _start(tx: Tx, transfer_id: str, now: float, event: TraceEvent) -> None:
-    transfers.advance(tx, transfer_id, Event.CONTENT_STARTS, now)
-    trace.note(tx, event)
-
-
-def _finish(
-    tx: Tx,
-    transfer_id: str,
-    outcome: Outcome,
-    now: float,
-    tally: Tally,
-    due: float,
-    event: TraceEvent,
-) -> None:
-    """Everything an outcome changes, in one commit."""
-    if tally.landed:
-        transfers.progress(tx, transfer_id, tally.landed, now)
-    transfers.advance(
-        tx,
-        transfer_id,
-        outcome.event,
-        now,
-        reply=outcome.reply.with_text(delivery_log.clean(outcome.reply.text)),
-        relay=tally.relay,
-        due=due if outcome.event is Event.FAIL_FOR_NOW else None,
-    )
-    trace.note(tx, event)

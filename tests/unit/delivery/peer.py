@@ -58,7 +58,7 @@ class Peer:
     final: Callable[[bytes], str] = lambda message: "250 2.0.0 Q1 taken"
     commands: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
-    partial: bytes = b""
+    partial: bytearray = field(default_factory=bytearray)
     content: int = 0
     """Content octets received, over all connections."""
     connections: int = 0
@@ -90,7 +90,7 @@ class Peer:
         self._tasks.add(task)
         self.connections += 1
         self.most_at_once = max(self.most_at_once, len(self._tasks))
-        self.partial = b""
+        self.partial = bytearray()
         try:
             await self._converse(reader, writer)
         except (DroppedError, OSError, EOFError, asyncio.CancelledError):
@@ -177,11 +177,11 @@ class Peer:
             if self.drop_at is not None and len(self.partial) >= self.drop_at:
                 raise DroppedError
         if found[2]:
-            usual = self.final(self.partial)
+            usual = self.final(bytes(self.partial))
             answer = self._next("LAST", self._next("BDAT", usual) or usual)
             if answer and answer.startswith("250"):
-                self.messages.append(self.partial)
-            self.partial = b""
+                self.messages.append(bytes(self.partial))
+            self.partial = bytearray()
             await self._say(writer, answer, "LAST")
         else:
             await self._say(
