@@ -79,7 +79,7 @@ def next_warning(tx: Tx, delay_warning: float) -> float | None:
         return None
     found = tx.value(
         """SELECT min(created) FROM transfer
-        WHERE state = 'deferred' AND warned < 2 AND warned = 0
+        WHERE warned = 0 AND state = 'deferred'
             AND kind != 'answer' AND sender != ''"""
     )
     return None if found is None else float(found) + delay_warning
@@ -144,13 +144,16 @@ def notices_due(tx: Tx, now: float, delay_warning: float) -> list[Notice]:
     """
     rows = tx.all(
         SELECT
-        + f"""WHERE warned < 2 AND kind != 'answer' AND sender != '' AND
-            (state IN ({listed(_BAD_ENDS)})
-            OR (state = 'deferred' AND warned = 0 AND ?2 > 0 AND created + ?2 <= ?1))
-        ORDER BY changed""",
-        now,
-        delay_warning,
+        + f"""WHERE warned < 2 AND state IN ({listed(_BAD_ENDS)})
+            AND kind != 'answer' AND sender != '' ORDER BY changed"""
     )
+    if delay_warning:
+        rows += tx.all(
+            SELECT
+            + """WHERE warned = 0 AND state = 'deferred' AND created <= ?1
+                AND kind != 'answer' AND sender != '' ORDER BY created""",
+            now - delay_warning,
+        )
     return [
         Notice(transfer, transfer.name, transfer.state is State.DEFERRED)
         for transfer in map(from_row, rows)

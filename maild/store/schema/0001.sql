@@ -134,6 +134,8 @@ CREATE TABLE item (
 );
 CREATE INDEX item_by_account ON item (account_id, created);
 CREATE INDEX item_by_number ON item (account_id, number);
+CREATE INDEX item_by_library ON item (account_id, library_uid);
+CREATE INDEX item_by_stub ON item (account_id, items_uid);
 CREATE INDEX item_by_content ON item (content_id);
 CREATE INDEX item_by_blob ON item (blob_id);
 
@@ -183,7 +185,7 @@ CREATE TABLE transfer (
     name TEXT NOT NULL DEFAULT ''            -- of the item, or the Subject of a mail
 );
 CREATE INDEX transfer_by_due ON transfer (due)
-    WHERE held = 0 AND state IN ('queued', 'accepted', 'deferred');
+    WHERE held = 0 AND state IN ('accepted', 'deferred', 'queued');
 CREATE INDEX transfer_by_expiry ON transfer (expires)
     WHERE finished IS NULL AND held = 0;
 CREATE INDEX transfer_by_account ON transfer (account_id, created);
@@ -192,8 +194,10 @@ CREATE INDEX transfer_by_content ON transfer (content_id);
 CREATE INDEX transfer_by_view ON transfer (account_id, view_uid);
 CREATE INDEX transfer_by_claim ON transfer (claimed_by) WHERE claimed_by IS NOT NULL;
 CREATE INDEX transfer_by_end ON transfer (finished) WHERE finished IS NOT NULL;
-CREATE INDEX transfer_to_tell ON transfer (state)
-    WHERE warned < 2 AND state IN ('failed', 'declined', 'expired', 'deferred');
+CREATE INDEX transfer_to_tell ON transfer (changed)
+    WHERE warned < 2 AND state IN ('declined', 'expired', 'failed');
+CREATE INDEX transfer_late ON transfer (created)
+    WHERE warned = 0 AND state = 'deferred';
 
 -- An offer made to one of our accounts.
 CREATE TABLE offer (
