@@ -84,6 +84,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "No server could be connected to for the recipient's domain at the moment.",
         "It is tried again by itself. Check the domain's MX and address records.",
     ),
+    "4.4.7": Meaning(
+        "Delivery time expired",
+        "The transfer could not be made yet, or not answered in time. A delayed one is"
+        " still being tried.",
+        "Nothing, while it is being tried. Once it has expired, send it again; queue "
+        "show tells what stood in the way.",
+    ),
     "4.5.0": Meaning(
         "Other or undefined protocol status",
         "The other server does not keep to SMTP: its reply makes no sense here.",
@@ -123,6 +130,11 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "name, or an unknown authority or fingerprint.",
         "Check its certificate with its operator. For a private authority set "
         "[delivery] ca_file, for one certificate a fingerprint in the peer entry.",
+    ),
+    "5.0.0": Meaning(
+        "Other undefined status",
+        "The other server refused for good and gave no enhanced code.",
+        "Read the text of its reply; it is all that is known.",
     ),
     "5.1.1": Meaning(
         "Bad destination mailbox address",
