@@ -182,7 +182,7 @@ class Connection(SMTP):
 
     def say(self, reply: Reply) -> None:
         """Answer; behind everything that has not been answered yet."""
-        self._note(reply)
+        self._note(reply, self._verb, self.who())
         self._replies.add(format_reply(reply))
         self._flush()
 
@@ -191,9 +191,14 @@ class Connection(SMTP):
         self._replies.add(octets)
         self._flush()
 
-    def say_later(self, landing: Coroutine[Any, Any, Reply]) -> None:
-        """Answer with what ``landing`` returns; the next command need not wait."""
-        slot = self._replies.reserve()
+    def say_later(
+        self, landing: Coroutine[Any, Any, Reply], *, about: tuple[str, str]
+    ) -> None:
+        """Answer with what ``landing`` returns; the next command need not wait.
+
+        ``about``: sender and recipients, for the log.
+        """
+        slot, verb = self._replies.reserve(), self._verb
 
         async def land() -> None:
             try:
@@ -203,7 +208,7 @@ class Connection(SMTP):
             except Exception as error:  # noqa: BLE001 - temporary for the peer
                 _log.exception("landing a message from %s", self.client)
                 reply = replies.for_error(error)
-            self._note(reply)
+            self._note(reply, verb, about)
             slot.octets = format_reply(reply)
             self._flush()
 
@@ -222,14 +227,12 @@ class Connection(SMTP):
             await asyncio.wait(set(self._landings))
         await self._drain()
 
-    def _note(self, reply: Reply) -> None:
+    def _note(self, reply: Reply, verb: str, about: tuple[str, str]) -> None:
         if reply.is_positive:
             return
         self._errors += reply.is_permanent
-        sender, to = self.who()
-        delivery_log.refused(
-            self.listener.station, self.client, self._verb, reply, sender=sender, to=to
-        )
+        station, (sender, to) = self.listener.station, about
+        delivery_log.refused(station, self.client, verb, reply, sender=sender, to=to)
 
     def _flush(self) -> None:
         if octets := self._replies.take():

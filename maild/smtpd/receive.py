@@ -71,10 +71,11 @@ class Reception:
         """
         reader = DataReader()
         intake = self._intake(transaction)
+        patience = self._stream.patience()
         rest: bytes | None = None
         gathered = bytearray()
         while rest is None:
-            content, rest = reader.feed(await self._stream.piece(BLOCK))
+            content, rest = reader.feed(await self._stream.piece(BLOCK, patience))
             transaction.received += len(content)
             if intake.failure is None:
                 gathered += content

@@ -7,6 +7,7 @@ Verbs: EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT BURL RSET NOOP VRFY EXPN HELP
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Coroutine
 from typing import Any
 
@@ -22,6 +23,8 @@ from maild.wire.smtp_reply import ehlo_reply, format_reply, restart_at
 
 _log = logging.getLogger(__name__)
 
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+"""What a client may call itself in our Received field."""
 COMMANDS = "EHLO MAIL RCPT BDAT DATA RSET NOOP QUIT STARTTLS VRFY"
 
 
@@ -238,17 +241,15 @@ class Session(Connection):
             return
         self._errors = 0  # somebody who sends mail is not guessing
         self.say_later(
-            landing.land(self.listener, transaction, self.account, self.client)
+            landing.land(self.listener, transaction, self.account, self.client),
+            about=transaction.names,
         )
 
     # State
 
     def who(self) -> tuple[str, str]:
         """Return sender and recipients of the transaction, for the log."""
-        if self.transaction is None:
-            return "", ""
-        to = ",".join(str(r.address) for r in self.transaction.recipients)
-        return self.transaction.sender, to
+        return self.transaction.names if self.transaction else ("", "")
 
     def forget_greeting(self) -> None:
         """Forget EHLO, login and transaction (RFC 3207 §4.2)."""
@@ -290,5 +291,5 @@ class Session(Connection):
         with_ = "ESMTP" if self.is_extended else "SMTP"
         if self.is_extended:
             with_ += ("S" if self.tls else "") + ("A" if self.account else "")
-        helo = self.helo if self.helo.isascii() else "unknown"
+        helo = self.helo if _HOST.fullmatch(self.helo) else "unknown"
         return f"from {helo} ([{self.ip}]) by {self.hostname} with {with_}"

@@ -14,11 +14,13 @@ import mmap
 import os
 import select
 import socket
+from dataclasses import dataclass
 from typing import Protocol
 
 from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
+from maild.smtpd.patience import Patience
 from maild.smtpd.thread import in_thread
 from maild.smtpd.tls_ring import TlsRing
 
@@ -89,12 +91,17 @@ class Stream:
         except asyncio.LimitOverrunError as error:
             raise ReplyError(replies.LINE_TOO_LONG, hang_up=True) from error
 
-    async def piece(self, most: int) -> bytes:
+    def patience(self) -> Patience:
+        """Return the patience with one content."""
+        return Patience(self._idle)
+
+    async def piece(self, most: int, patience: Patience) -> bytes:
         """Return up to ``most`` octets as soon as there are any."""
-        async with asyncio.timeout(self._idle):
+        async with asyncio.timeout(patience.left()):
             octets = await self._reader.read(most)
         if not octets:
             raise ConnectionResetError
+        patience.moved(len(octets))
         return octets
 
     def put_back(self, octets: bytes) -> None:
@@ -113,32 +120,40 @@ class Stream:
     async def move(self, count: int, sink: Sink) -> None:
         """Give exactly ``count`` octets to ``sink``; `ConnectionError` if cut short."""
         self.moving = True
-        while count and (self.held or count < BULK):
-            octets = await self.piece(min(count, PIECE))
-            await in_thread(self._threads, sink.take, memoryview(octets))
-            count -= len(octets)
-        if count:
-            await self._move_around(count, sink)
+        patience = self.patience()
+        if count < BULK:
+            while count:
+                octets = await self.piece(count, patience)
+                await in_thread(self._threads, sink.take, memoryview(octets))
+                count -= len(octets)
+        else:
+            await self._move_around(count, sink, patience)
         self.moving = False
 
-    async def _move_around(self, count: int, sink: Sink) -> None:
+    async def _move_around(self, count: int, sink: Sink, patience: Patience) -> None:
+        # What the reader holds goes first.  Nothing here lets the loop run between
+        # that and the hand-over: it would read more into the reader meanwhile.
+        begun = bytearray()
+        while self.held and len(begun) < count:
+            begun += await self._reader.read(count - len(begun))
+        count -= len(begun)
         transport = self._transport
-        if transport.get_extra_info("ssl_object") is None:
-            await self._by_thread(transport, count, sink)
+        if not count:
+            await in_thread(self._threads, sink.take, memoryview(begun))
+        elif transport.get_extra_info("ssl_object") is None:
+            chunk = _Chunk(begun, count, sink, patience)
+            await self._by_thread(transport, chunk)
         else:
-            ring = TlsRing(transport, self._protocol, count, sink, self._idle)
-            await ring.run(self._threads)
+            ring = TlsRing(transport, self._protocol, count, sink, patience)
+            await ring.run(self._threads, begun)
 
-    async def _by_thread(
-        self, transport: asyncio.Transport, count: int, sink: Sink
-    ) -> None:
+    async def _by_thread(self, transport: asyncio.Transport, chunk: _Chunk) -> None:
         """Let a thread read the socket itself; the loop does not touch it meanwhile."""
         transport.pause_reading()
         ours = transport.get_extra_info("socket")
         with socket.socket(fileno=os.dup(ours.fileno())) as duplicate:
-            duplicate.settimeout(self._idle)
             loop = asyncio.get_running_loop()
-            moved = loop.run_in_executor(self._threads, _copy, duplicate, count, sink)
+            moved = loop.run_in_executor(self._threads, _copy, duplicate, chunk)
             try:
                 await asyncio.shield(moved)
             except asyncio.CancelledError:
@@ -150,14 +165,28 @@ class Stream:
                     transport.resume_reading()
 
 
-def _copy(source: socket.socket, count: int, sink: Sink) -> None:
-    """Move ``count`` octets in pieces that begin where their file's page begins."""
+@dataclass(slots=True)
+class _Chunk:
+    """A chunk for a thread to move: ``begun``, then ``count`` octets more."""
+
+    begun: bytearray
+    count: int
+    sink: Sink
+    patience: Patience
+
+
+def _copy(source: socket.socket, chunk: _Chunk) -> None:
+    """Move the chunk in pieces that begin where their file's page begins."""
+    if chunk.begun:
+        chunk.sink.take(memoryview(chunk.begun))
     view = memoryview(mmap.mmap(-1, PIECE))
-    while count:
-        start = sink.offset % PAGE
-        filled = _fill(source, view[start : start + min(count, PIECE - start)])
-        sink.take(view[start : start + filled])
-        count -= filled
+    while chunk.count:
+        start = chunk.sink.offset % PAGE
+        source.settimeout(chunk.patience.left())
+        filled = _fill(source, view[start : start + min(chunk.count, PIECE - start)])
+        chunk.patience.moved(filled)
+        chunk.sink.take(view[start : start + filled])
+        chunk.count -= filled
 
 
 def _fill(source: socket.socket, view: memoryview) -> int:

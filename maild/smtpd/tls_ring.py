@@ -12,7 +12,10 @@ import asyncio
 import queue
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol
+
+from maild.smtpd.patience import Patience
 
 BUFFER = 512 * 1024
 """Octets of one buffer; records of 16 KiB are gathered so that threads meet rarely."""
@@ -35,13 +38,13 @@ class TlsRing(asyncio.BufferedProtocol):
         protocol: asyncio.Protocol,
         count: int,
         sink: _Sink,
-        idle: float,
+        patience: Patience,
     ) -> None:
         self._transport = transport
         self._protocol = protocol
         self._missing = count
         self._sink = sink
-        self._idle = idle
+        self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Future[None] = self._loop.create_future()
         self._work: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
@@ -52,12 +55,16 @@ class TlsRing(asyncio.BufferedProtocol):
         self._lent: deque[memoryview] = deque()
         self._filled = 0
         self._lull: asyncio.TimerHandle | None = None
-        self._heard = self._loop.time()
+        self._heard = False
+        """Whether octets have come since the watch last looked."""
 
-    async def run(self, threads: ThreadPoolExecutor) -> None:
-        """Move the chunk; `ConnectionError` or `TimeoutError` when it is cut short."""
-        emptied = self._loop.run_in_executor(threads, self._empty)
+    async def run(self, threads: ThreadPoolExecutor, begun: bytearray) -> None:
+        """Move the chunk; `ConnectionError` or `TimeoutError` when it is cut short.
+
+        ``begun`` is what stands before it; the first thing the sink is given.
+        """
         self._transport.set_protocol(self)
+        emptied = self._loop.run_in_executor(threads, self._empty, begun)
         watch = self._loop.create_task(self._watch())
         try:
             await self._arrived
@@ -80,7 +87,8 @@ class TlsRing(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Count what has been written, and pass on what is full."""
         assert self._buffer is not None
-        self._heard = self._loop.time()
+        self._heard = True
+        self._patience.moved(nbytes)
         self._filled += nbytes
         self._missing -= nbytes
         if not self._missing:
@@ -131,12 +139,14 @@ class TlsRing(asyncio.BufferedProtocol):
         self._free.append(self._lent.popleft())
         if self._buffer is None and self._missing:
             self._buffer = self._free.popleft()
-            self._heard = self._loop.time()
+            self._heard = True
             if not self._transport.is_closing():
                 self._transport.resume_reading()
 
-    def _empty(self) -> None:
+    def _empty(self, begun: bytearray) -> None:
         """Feed the sink; in a worker thread, until told that there is no more."""
+        if begun:
+            self._sink.take(memoryview(begun))
         while (octets := self._work.get()) is not None:
             self._sink.take(octets)
             self._loop.call_soon_threadsafe(self._given_back)
@@ -153,10 +163,11 @@ class TlsRing(asyncio.BufferedProtocol):
             self._arrived.set_exception(error)
 
     async def _watch(self) -> None:
-        """Give up after ``idle`` seconds without an octet while we could read some."""
-        while True:
-            quiet = self._loop.time() - self._heard if self._buffer else 0.0
-            if quiet >= self._idle:
-                self._cut(TimeoutError())
-                return
-            await asyncio.sleep(self._idle - quiet)
+        """Give up when the peer is idle, or slower than it may be."""
+        self._heard = True
+        with suppress(TimeoutError):
+            # While the ring is full it is we who are slow.
+            while self._heard or self._buffer is None:
+                self._heard = False
+                await asyncio.sleep(self._patience.left())
+        self._cut(TimeoutError())

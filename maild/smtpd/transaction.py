@@ -95,6 +95,11 @@ class Transaction:
         return most - self.dropped
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Sender and recipients, for the log."""
+        return self.sender, ",".join(str(r.address) for r in self.recipients)
+
+    @property
     def sender(self) -> str:
         """The reverse-path, without angle brackets."""
         return str(self.mail.sender or "")
