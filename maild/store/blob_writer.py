@@ -1,183 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A blob that is arriving: held in memory while small, then a file that grows.
-
-The writing thread only writes.  Hashing, early writeback and the watermark (sync, then
-the durable length in the index) run behind it in pools that all blobs share.
-"""
+"""A blob that is arriving: held in memory while small, then a file that grows."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import threading
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from concurrent.futures import Future
 
-from maild.store import blob_disk, blob_records
-from maild.store.blob_digest import GrowingDigest
-from maild.store.blob_disk import Disk
+from maild.store import blob_records
+from maild.store.blob_growing import GrowingFile, Workshop
 from maild.store.blob_records import Landed, Sealed
-from maild.store.errors import StoreBrokenError, StoreError
-from maild.store.index import Index
+from maild.store.errors import StoreError
 
 INLINE = 64 * 1024
 """Octets up to which a blob lives in the index: one file each would lose (bench)."""
-WATERMARK = 16 * 1024 * 1024
-"""Octets after which a growing blob is synced: what a restart may cost."""
-WRITEBACK = 8 * 1024 * 1024
-"""Octets after which the kernel is asked to begin writing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What all writers of one store share."""
-
-    disk: Disk
-    index: Index
-    clock: Callable[[], float]
-    hashing: Executor
-    syncing: Executor
-    growing: set[GrowingFile]
-    """Files whose watermark has to follow even when their source stalls."""
-
-
-class GrowingFile:
-    """``incoming/<key>`` behind a writer; ``size`` and ``durable`` in octets."""
-
-    def __init__(self, shop: Workshop, key: str, registered: Future[int]) -> None:
-        self.size = 0
-        self.durable = 0
-        self._shop = shop
-        self._key = key
-        self._registered = registered
-        self._descriptor = shop.disk.create(key)
-        self._digest = GrowingDigest(self._descriptor, shop.hashing)
-        self._lock = threading.Lock()
-        self._marked = 0
-        self._marking: Future[None] | None = None
-        self._written_back = 0
-        self._name_is_durable = False
-        self._ending = False
-        shop.growing.add(self)
-
-    @property
-    def blob_id(self) -> int:
-        """The blob's id; waits for its registration."""
-        return self._registered.result()
-
-    def append(self, octets: memoryview) -> None:
-        """Write at the end; begin a watermark when one is due."""
-        self._raise_failure()
-        blob_disk.write_at(self._descriptor, octets, self.size)
-        with self._lock:
-            self.size += len(octets)
-            self._digest.grown(self.size)
-        if self.size - self._written_back >= WRITEBACK:
-            start, self._written_back = self._written_back, self.size
-            self._shop.syncing.submit(
-                blob_disk.start_writeback, self._descriptor, start, self.size - start
-            )
-        if self.size - self._marked >= WATERMARK:
-            self.begin_mark()
-
-    def begin_mark(self) -> None:
-        """Begin to make what has arrived durable, unless that is under way."""
-        with self._lock:
-            busy = self._marking is not None and not self._marking.done()
-            if busy or self._ending or self._marked == self.size or self._failure():
-                return
-            self._marked = self.size
-            self._digest.mark_at(self.size)
-            self._marking = self._shop.syncing.submit(self._mark, self.size)
-
-    def _mark(self, length: int) -> None:
-        try:
-            blob_disk.sync(self._descriptor, data_only=True)
-            self._make_name_durable()
-            mark = self._digest.wait()
-            self._shop.index.submit(
-                blob_records.grow,
-                self.blob_id,
-                length,
-                mark.segments,
-                self._shop.clock(),
-            ).result()
-        except StoreBrokenError:
-            self._shop.index.stop_acknowledging()
-            raise
-        self.durable = length
-
-    def _make_name_durable(self) -> None:
-        if not self._name_is_durable:
-            blob_disk.sync_directory(self._shop.disk.incoming)
-            self._name_is_durable = True
-
-    def flush(self) -> None:
-        """Make everything durable, in the calling thread's time."""
-        while True:
-            self.settle()
-            self._raise_failure()
-            if self.durable == self.size:
-                return
-            self.begin_mark()
-
-    def settle(self) -> None:
-        """Wait until no watermark is under way, whatever came of it."""
-        if self._marking is not None:
-            self._marking.exception()
-
-    def land(self, expected: int | None) -> Landed:
-        """Sync the whole file and give it its final name."""
-        self._end_marks()
-        self._raise_failure()
-        self._digest.mark_at(self.size)
-        try:
-            blob_disk.sync(self._descriptor)
-            mark = self._digest.wait()
-            self._shop.disk.place(self._key, mark.sha256)
-        except StoreBrokenError:
-            self._shop.index.stop_acknowledging()
-            raise
-        landed = Landed(
-            id=self.blob_id,
-            key=self._key,
-            size=self.size,
-            sha256=mark.sha256,
-            expected=expected,
-            inline=None,
-            path=self._shop.disk.sealed_path(mark.sha256),
-            segments=mark.segments,
-        )
-        self.close()
-        return landed
-
-    def close(self) -> None:
-        """Stop; what is durable stays."""
-        self._end_marks()
-        self._shop.growing.discard(self)
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            self._digest.settle()
-            os.close(descriptor)
-
-    def _end_marks(self) -> None:
-        """Begin no more watermarks and wait for the one that may be under way."""
-        with self._lock:
-            self._ending = True
-        self.settle()
-
-    def _failure(self) -> BaseException | None:
-        if self._marking is None or not self._marking.done():
-            return None
-        return self._marking.exception()
-
-    def _raise_failure(self) -> None:
-        """Raise what ended this blob: a failed watermark is never tried again."""
-        failure = self._failure()
-        if failure is not None:
-            raise failure
 
 
 class BlobWriter:

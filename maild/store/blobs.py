@@ -20,8 +20,9 @@ from types import TracebackType
 from maild.store import blob_records, fsck, gc
 from maild.store.blob_digest import SEGMENT
 from maild.store.blob_disk import Disk
+from maild.store.blob_growing import WATERMARK, Workshop
 from maild.store.blob_records import BlobState, Landed, Sealed
-from maild.store.blob_writer import INLINE, WATERMARK, BlobWriter, Workshop
+from maild.store.blob_writer import INLINE, BlobWriter
 from maild.store.changes import Changes
 from maild.store.errors import DamagedError
 from maild.store.index import Index

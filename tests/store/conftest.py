@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.room import Room
+from maild.store.transfers import Transfer
+from tests.store.room import ALICE, Room
 
 
 @pytest.fixture
@@ -17,3 +18,15 @@ def room(tmp_path: Path) -> Iterator[Room]:
     room = Room(tmp_path / "store")
     yield room
     room.close()
+
+
+@pytest.fixture
+def alice(room: Room) -> int:
+    """Return the id of an account."""
+    return room.account(ALICE)
+
+
+@pytest.fixture
+def share(room: Room, alice: int) -> Transfer:
+    """Return a queued share of alice's for bob."""
+    return room.share(alice, room.upload(alice, "film.mov", bytes(100)))

@@ -14,7 +14,7 @@ import maild
 from maild.mail import compose
 from maild.mail.address import Address, parse_address
 from maild.mail.offer import Offer
-from maild.mail.transfer import Kind, Lifetimes, State
+from maild.mail.transfer import Event, Kind, Lifetimes, State
 from maild.store import accounts, consent, items, mailboxes, messages, transfers
 from maild.store.accounts import ScramKeys
 from maild.store.house import Store
@@ -211,6 +211,13 @@ def a_mail(content_id: int | None, **changes: Any) -> Transfer:
         "view_uid": None,
     }
     return Transfer(**(facts | changes))
+
+
+def move(room: Room, share: Transfer, *events: Event) -> Transfer:
+    """Let things happen to a transfer and return it."""
+    for event in events:
+        share = room.write(transfers.advance, share.id, event, room.now)
+    return share
 
 
 def run_python(script: str, *args: str) -> str:

@@ -13,12 +13,7 @@ from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.rope import Base64, Constant, Rope
-from tests.store.room import ALICE, BOB, START, TRACE, Room, stub
-
-
-@pytest.fixture
-def alice(room: Room) -> int:
-    return room.account(ALICE)
+from tests.store.room import BOB, START, TRACE, Room, stub
 
 
 def received(room: Room, account_id: int, *, attached: bool) -> Item:

@@ -18,11 +18,6 @@ from maild.store.rope import Base64, Constant, Rope
 from tests.store.room import ALICE, BOB, KEYS, START, TRACE, Room, stub
 
 
-@pytest.fixture
-def alice(room: Room) -> int:
-    return room.account(ALICE)
-
-
 def names(room: Room, account_id: int) -> list[str]:
     return [m.name for m in room.read(mailboxes.everything, account_id)]
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from maild.mail.address import parse_address
-from maild.mail.offer import Answer
 from maild.mail.reply import Reply
 from maild.mail.transfer import (
     ACTIVE,
@@ -36,26 +35,11 @@ from tests.store.room import (
     TRACE,
     Room,
     a_mail,
+    move,
     stub,
 )
 
 ENTRY = "/private/vendor/maild/transfer/share-1"
-
-
-@pytest.fixture
-def alice(room: Room) -> int:
-    return room.account(ALICE)
-
-
-@pytest.fixture
-def share(room: Room, alice: int) -> Transfer:
-    return room.share(alice, room.upload(alice, "film.mov", bytes(100)))
-
-
-def move(room: Room, share: Transfer, *events: Event) -> Transfer:
-    for event in events:
-        share = room.write(transfers.advance, share.id, event, room.now)
-    return share
 
 
 def put_in(room: Room, share: Transfer, state: State) -> None:
@@ -401,89 +385,6 @@ def test_the_first_rendering_is_frozen(room: Room, share: Transfer) -> None:
     assert freeze("b.example", b"1") == (b"1", b"tail")
     assert freeze("b.example", b"2") == (b"1", b"tail")
     assert freeze("c.example", b"2") == (b"2", b"tail")
-
-
-def an_answer(**changes: object) -> Answer:
-    answer = Answer(
-        offer_id="share-1",
-        nonce=NONCE,
-        sender=ALICE,
-        recipient=BOB,
-        accepted=True,
-        ticket=TICKET,
-        size=100,
-        expires=int(START) + 9000,
-        trace=TRACE,
-    )
-    return replace(answer, **changes)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("events", [(), (Event.OFFER_TAKEN,), (Event.FAIL_FOR_NOW,)])
-@pytest.mark.parametrize("accepted", [True, False])
-def test_an_answer_counts_once(
-    room: Room, share: Transfer, events: tuple[Event, ...], accepted: bool
-) -> None:
-    move(room, share, Event.CLAIM, *events)
-    ticket = TICKET if accepted else None
-    answer = an_answer(accepted=accepted, ticket=ticket)
-    assert room.write(transfers.answered, answer, BOB, START)
-    after = room.read(transfers.get, share.id)
-    assert after.state is (State.ACCEPTED if accepted else State.DECLINED)
-    assert after.ticket == ticket
-    if accepted:
-        assert (after.ticket_size, after.expires) == (100, START + 9000)
-    for second in (answer, an_answer(accepted=False, ticket=None), an_answer()):
-        assert not room.write(transfers.answered, second, BOB, START)
-    assert room.read(transfers.get, share.id) == after
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"offer_id": "share-2"},
-        {"nonce": "6" * 32},
-        {"nonce": ""},
-        {"sender": parse_address("eve@a.example")},
-        {"recipient": parse_address("eve@b.example")},
-    ],
-)
-def test_a_wrong_answer_changes_nothing(
-    room: Room, share: Transfer, changes: dict[str, object]
-) -> None:
-    before = move(room, share, Event.CLAIM, Event.OFFER_TAKEN)
-    assert not room.write(transfers.answered, an_answer(**changes), BOB, START)
-    assert room.read(transfers.get, share.id) == before
-
-
-def test_an_answer_from_elsewhere_or_too_late_changes_nothing(
-    room: Room, share: Transfer
-) -> None:
-    before = move(room, share, Event.CLAIM, Event.OFFER_TAKEN)
-    eve = parse_address("eve@b.example")
-    assert not room.write(transfers.answered, an_answer(), eve, START)
-    late = share.expires + 1
-    assert not room.write(transfers.answered, an_answer(), BOB, late)
-    assert room.read(transfers.get, share.id) == before
-
-
-def test_a_ticket_does_not_keep_a_transfer_for_ever(
-    room: Room, share: Transfer
-) -> None:
-    move(room, share, Event.CLAIM, Event.OFFER_TAKEN)
-    answer = an_answer(expires=2**62)
-    assert room.write(transfers.answered, answer, BOB, START)
-    assert room.read(transfers.get, share.id).expires <= START + 31 * 86400
-
-
-def test_an_accepted_transfer_that_failed_takes_no_second_answer(
-    room: Room, share: Transfer
-) -> None:
-    move(room, share, Event.CLAIM, Event.OFFER_TAKEN)
-    assert room.write(transfers.answered, an_answer(), BOB, START)
-    move(room, share, Event.CLAIM, Event.CONTENT_STARTS, Event.FAIL_FOR_NOW)
-    assert not room.write(
-        transfers.answered, an_answer(accepted=False, ticket=None), BOB, START
-    )
 
 
 def test_the_story_of_a_transfer(room: Room, share: Transfer) -> None:
