@@ -76,7 +76,7 @@ async def authenticate(session: Session, command: Command) -> Done:
 async def _converse(
     session: Session, exchange: Exchange, octets: bytes | None
 ) -> Account:
-    """Pass SASL messages to and fro until the client is proven."""
+    """Exchange SASL messages until the client is proven."""
     if octets is None:
         octets = await _asked(session, b"")
     challenge = await exchange.answer(octets)

@@ -159,8 +159,9 @@ class Session:
     async def next_line(self) -> bytes:
         """Wait for a line that is no command (SASL, DONE)."""
         reader = self.connection.reader
-        while (line := reader.line()) is None:
-            await self.connection.more(self.patience)
+        async with asyncio.timeout(None if self.account else LOGIN_PATIENCE):
+            while (line := reader.line()) is None:
+                await self.connection.more(self.patience)
         if isinstance(line, Broken):
             await self._break_off(line)
             raise ClosedError
