@@ -65,6 +65,16 @@ def disconnected(station: str, client: str) -> None:
     logging.getLogger(f"maild.{station}").info("disconnect from %s", client)
 
 
+def logged_in(station: str, client: str, mechanism: str, user: str) -> None:
+    """Somebody has proven who they are; as Postfix says it of a submission."""
+    logging.getLogger(f"maild.{station}").info(
+        "client=%s, sasl_method=%s, sasl_username=%s",
+        client,
+        clean(mechanism),
+        clean(user),
+    )
+
+
 def login_failed(station: str, client: str, mechanism: str, user: str) -> None:
     """Log wrong credentials; the line fail2ban looks for."""
     logging.getLogger(f"maild.{station}").warning(

@@ -29,6 +29,8 @@ async def log_in(gate: Gate, argument: str, ip: str, station: str, ask: Ask) -> 
         while True:
             challenge = await exchange.answer(octets)
             if challenge.account is not None and not challenge.octets:
+                user = str(challenge.account.address)
+                delivery_log.logged_in(station, f"unknown[{ip}]", mechanism, user)
                 return challenge.account
             octets = await _asked(ask, challenge.octets)
     except LoginError as error:
