@@ -91,16 +91,13 @@ def _choose(
         raise ProtocolError("refusing to log in without TLS")
     usable = [name for name in _SCRAM if name in offered]
     if usable:
+        nonce = secrets.token_urlsafe(18)  # 144 bits: shorter than scramp's, enough
         try:
             # scramp says "y" (I could have bound, you do not offer it) by itself.
-            client = ScramClient(
-                usable, user, password, channel_binding=(_BINDING, tls)
-            )
+            client = ScramClient(usable, user, password, (_BINDING, tls), nonce)
         except ScramException:
             # A certificate whose hash is undefined (RFC 5929 §4.1), such as Ed25519's.
-            client = ScramClient(
-                ["SCRAM-SHA-256"], user, password, c_nonce=secrets.token_urlsafe(18)
-            )
+            client = ScramClient(_SCRAM[1:], user, password, c_nonce=nonce)
         return client.mechanism_name, client
     if "PLAIN" in offered:
         return "PLAIN", None

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""Errors: what is refused where ends in which exit status."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+import pytest
+
+from maild.mail.reply import Reply
+from terminal_client.errors import from_connect, from_reply
+from terminal_client.session_imap import refusal
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (Reply(535, "7.8", "authentication failed"), os.EX_NOPERM),
+        (Reply(451, "3.0", "later"), os.EX_TEMPFAIL),
+        (Reply(452, "3.1", "no room"), os.EX_TEMPFAIL),
+        (Reply(503, "5.1", "order"), os.EX_PROTOCOL),
+        (Reply(550, "1.1", "no such user"), os.EX_DATAERR),
+        (Reply(550, "7.1", "not there"), os.EX_NOPERM),
+        (Reply(552, "3.4", "too large"), os.EX_UNAVAILABLE),
+    ],
+)
+def test_smtp(reply: Reply, status: int) -> None:
+    error = from_reply(reply, "upload")
+    assert error.status == status
+    assert str(reply) in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("[AUTHENTICATIONFAILED] no", os.EX_NOPERM),
+        ("[NONEXISTENT] no such mailbox", os.EX_NOINPUT),
+        ("[CANNOT] not out of Library", os.EX_NOPERM),
+        ("[INUSE] still arriving", os.EX_TEMPFAIL),
+        ("[OVERQUOTA] full", os.EX_UNAVAILABLE),
+        ("just no", os.EX_UNAVAILABLE),
+    ],
+)
+def test_imap(text: str, status: int) -> None:
+    assert refusal("NO", text, "look").status == status
+
+
+def test_imap_bad() -> None:
+    assert refusal("BAD", "what?", "look").status == os.EX_PROTOCOL
+
+
+def test_connecting() -> None:
+    refused = ConnectionRefusedError(111, "Connection refused")
+    told = from_connect(refused, "the IMAP server", "a:993")
+    assert told.status == os.EX_UNAVAILABLE
+    assert "connection refused" in str(told)
+    late = from_connect(TimeoutError(), "the IMAP server", "a:993")
+    assert late.status == os.EX_TEMPFAIL
+    untrusted = ssl.SSLCertVerificationError(1, "no")
+    assert "--ca FILE" in str(from_connect(untrusted, "the IMAP server", "a:993"))
