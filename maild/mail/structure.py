@@ -9,7 +9,7 @@ message; read by imapd for BODYSTRUCTURE, sections and BINARY.  The *rendering* 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 
@@ -76,7 +76,12 @@ class Structure:
 
     def to_json(self) -> str:
         """Return the form kept in the index."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        found = {
+            "root": _facts(self.root),
+            "size": self.size,
+            "envelope": self.envelope,
+        }
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
 def structure_from_json(text: str) -> Structure:
@@ -89,10 +94,30 @@ def structure_from_json(text: str) -> Structure:
     )
 
 
+_DEFAULTS = {
+    field.name: field.default for field in fields(Part) if field.default is not MISSING
+}
+_LISTS = ("params", "disposition_params", "language", "envelope")
+
+
+def _facts(part: Part) -> dict[str, Any]:
+    """Return what is not as usual: most parts have few of the facts."""
+    found = {
+        name: value
+        for name in Part.__slots__
+        if (value := getattr(part, name)) != _DEFAULTS.get(name, MISSING)
+    }
+    if part.children:
+        found["children"] = [_facts(child) for child in part.children]
+    return found
+
+
 def _part(found: dict[str, Any]) -> Part:
-    found["children"] = tuple(_part(child) for child in found["children"])
-    for name in ("params", "disposition_params", "language", "envelope"):
-        found[name] = _tuples(found[name])
+    if "children" in found:
+        found["children"] = tuple(_part(child) for child in found["children"])
+    for name in _LISTS:
+        if name in found:
+            found[name] = _tuples(found[name])
     return Part(**found)
 
 
