@@ -22,6 +22,7 @@ from maild.delivery.octets import Octets
 from maild.delivery.outcome import Outcome, content_starts, failed, record
 from maild.delivery.push import Push
 from maild.delivery.route import Route
+from maild.delivery.trust import InsecureError
 from maild.delivery.work import Means, Tally
 from maild.delivery_log import Delays
 from maild.mail.envelope import Body, MailFrom, RcptTo
@@ -103,7 +104,7 @@ class Attempt:
             item = await self._item()
             if ticketed:
                 return await self._push(route, level, octets, item)
-            session = await self._connect(route, level)
+            session = await self._connect_to_offer(route)
             if session.takes_pushes:
                 return await self._offer(session, octets, item)
             return await self._attach(session, octets, item)
@@ -116,6 +117,21 @@ class Attempt:
         self._tally.tls = session.tls
         self._tally.start_talking()
         return session
+
+    async def _connect_to_offer(self, route: Route) -> Session:
+        """Make no offer to a server of ours to which the content could not follow.
+
+        Any other server is spoken to as all mail is (RFC 7435).
+        """
+        if route.peer.plain:
+            return await self._connect(route, Tls.MAY)
+        try:
+            return await self._connect(route, Tls.TRUSTED)
+        except InsecureError:
+            session = await self._connect(route, Tls.MAY)
+            if session.takes_pushes and session.tls != "none":
+                raise
+            return session
 
     async def _item(self) -> Item:
         account, item = self._transfer.account_id, self._transfer.item_id

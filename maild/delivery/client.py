@@ -146,9 +146,7 @@ class Client:
         pinned = route.peer.fingerprint
         if "STARTTLS" not in ehlo:
             if level is Tls.TRUSTED or pinned:
-                raise ReplyError(
-                    Reply(451, "7.4", f"TLS is required, but {stop} does not offer it")
-                )
+                raise trust.no_tls(str(stop))
             return ehlo
         by_ca = level is Tls.TRUSTED and not pinned
         context = self._trust.checking if by_ca else self._trust.blind

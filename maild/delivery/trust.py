@@ -62,9 +62,20 @@ def check_names(der: bytes | None, names: Iterable[str], peer: str) -> None:
         raise untrusted(peer, "its certificate is for another name")
 
 
-def untrusted(peer: str, why: str) -> ReplyError:
-    """Return the error for a server that cannot prove who it is; always temporary."""
-    return ReplyError(Reply(451, "7.5", f"TLS to {peer} cannot be trusted: {why}"))
+class InsecureError(ReplyError):
+    """There is no TLS that proves who the server is; always temporary."""
+
+
+def untrusted(peer: str, why: str) -> InsecureError:
+    """Return the error for a server that cannot prove who it is."""
+    return InsecureError(Reply(451, "7.5", f"TLS to {peer} cannot be trusted: {why}"))
+
+
+def no_tls(peer: str) -> InsecureError:
+    """Return the error for a server that does not offer TLS."""
+    return InsecureError(
+        Reply(451, "7.4", f"TLS is required, but {peer} does not offer it")
+    )
 
 
 def _context() -> ssl.SSLContext:

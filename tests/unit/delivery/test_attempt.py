@@ -247,8 +247,9 @@ async def test_a_push_to_an_untrusted_certificate_is_put_off(
 ) -> None:
     other = make_certificate(tmp_path, "b.example")
     share = await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
+    pinned = hashlib.sha256(other.der).hexdigest()
     async with Peer(tls=other.context).serving() as peer:
-        await rig.attempt(peer)  # the offer: opportunistic
+        await rig.attempt(peer, fingerprint=pinned)
         before = peer.content
         await rig.post.accepted(share)
         after = await rig.attempt(peer)
@@ -256,8 +257,28 @@ async def test_a_push_to_an_untrusted_certificate_is_put_off(
         assert "cannot be trusted" in after.reply
         assert peer.content == before
         rig.clock.now = after.due
-        pinned = hashlib.sha256(other.der).hexdigest()
         assert (await rig.attempt(peer, fingerprint=pinned)).state is State.SENT
+
+
+async def test_no_offer_is_made_where_the_content_could_not_follow(
+    rig: Rig, lines: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    other = make_certificate(tmp_path, "b.example")
+    await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
+    async with Peer(tls=other.context).serving() as peer:
+        after = await rig.attempt(peer)
+    assert (after.state, after.status) == (State.DEFERRED, "4.7.5")
+    assert peer.content == 0
+    assert only_line(lines)["status"] == "deferred"
+
+
+async def test_an_ordinary_server_may_have_any_certificate(
+    rig: Rig, tmp_path: Path
+) -> None:
+    other = make_certificate(tmp_path, "elsewhere.example")
+    await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
+    async with Peer(tls=other.context, keywords=POSTFIX).serving() as peer:
+        assert (await rig.attempt(peer)).state is State.SENT
 
 
 async def test_interrupted_pushes_render_the_same_octets(rig: Rig) -> None:
