@@ -96,6 +96,7 @@ TITLES: Final[dict[int, str]] = {
     7230: "HTTP/1.1 Message Syntax and Routing",
     7372: "Email Authentication Status Codes",
     7377: "IMAP4 Multimailbox SEARCH Extension",
+    7435: "Opportunistic Security: Some Protection Most of the Time",
     7504: "SMTP 521 and 556 Reply Codes",
     7505: "A Null MX No Service Resource Record",
     7526: "Deprecating the Anycast Prefix for 6to4 Relay Routers",
