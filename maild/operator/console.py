@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -36,6 +36,8 @@ ConfigOption = Annotated[
         help=f"Configuration file (default: $MAILD_CONFIG or {config.DEFAULT_FILE}).",
     ),
 ]
+WIDEST: Final = 1000
+"""Columns of a table: an id is never shortened; a terminal wraps what is too long."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -126,7 +128,11 @@ def show(
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     for record in records:
         table.add_row(*(Text(_text(record[column])) for column in columns))
-    output().print(table)
+    console = Console(highlight=False, width=WIDEST)
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        print(line.rstrip())
 
 
 def show_one(record: Mapping[str, Any], *, as_json: bool) -> None:
@@ -147,7 +153,7 @@ def show_json(value: object) -> None:
 def output() -> Console:
     """Return stdout; as wide as it takes when it is not a terminal."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=1000)
+    return console if console.is_terminal else Console(highlight=False, width=WIDEST)
 
 
 def moment(seconds: float | None) -> str | None:

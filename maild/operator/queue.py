@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from maild.mail.transfer import FINAL, Event, IllegalTransitionError, State
+from maild.mail.transfer import CLAIMABLE, FINAL, Event, IllegalTransitionError, State
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
@@ -135,7 +135,7 @@ def facts(transfer: Transfer) -> dict[str, Any]:
         "octets": transfer.octets,
         "size": transfer.size,
         "attempts": transfer.attempts,
-        "due": moment(transfer.due),
+        "due": moment(transfer.due) if transfer.state in CLAIMABLE else None,
         "expires": moment(transfer.expires),
         "created": moment(transfer.created),
         "changed": moment(transfer.changed),

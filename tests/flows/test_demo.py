@@ -25,7 +25,8 @@ def test_demo(tmp_path: Path) -> None:
         env=os.environ | {"TMPDIR": str(scratch)},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(sha256(file)) == 2
+    for who in ("alice  ", "bob    "):
+        assert f"SHA-256 at {who}{sha256(file)}\n" in done.stdout
     assert "status=sent" in done.stdout
     assert list(scratch.iterdir()) == []
     assert [p for p in _running() if str(scratch) in p] == []
