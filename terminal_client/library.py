@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr, parsedate_to_datetime
@@ -19,6 +20,8 @@ from terminal_client.matching import Held
 from terminal_client.session_imap import MailboxConnection
 
 LIBRARY = "Library"
+STUBS = "Items"
+_DIGEST = re.compile(rb"\bsha-256 ([0-9a-f]{64})\b")
 _FIELDS = (
     "Share-Number",
     "Share-Code",
@@ -205,12 +208,31 @@ def _digest_in(octets: bytes) -> str | None:
     return digest if isinstance(digest, str) and len(digest) == 64 else None
 
 
-def url_of(connection: MailboxConnection, host: str, user: str, uid: int) -> ImapUrl:
-    """Return the URL by which BURL names an item of the open Library (RFC 5092)."""
+def url_of(connection: MailboxConnection, user: str, uid: int) -> ImapUrl:
+    """Return the URL by which BURL names an item of the open Library (RFC 5092).
+
+    Its host is the user's domain, until the server has said what it is called.
+    """
     return ImapUrl(
         user=user,
-        host=host,
+        host=user.rpartition("@")[2],
         mailbox=LIBRARY,
         uid=uid,
         uid_validity=connection.uid_validity or None,
     )
+
+
+async def digests(connection: MailboxConnection) -> dict[str, str]:
+    """Return the digests that the stubs of Items tell, by item; opens Items.
+
+    The only place where a terminal learns the digest of what another one uploaded.
+    """
+    uids = await mailbox.open_and_search(connection, STUBS, ["ALL"])
+    wanted = f"BINARY.PEEK[1] {mailbox.header_items('Share-Item')}"
+    found: dict[str, str] = {}
+    for facts in await mailbox.fetch(connection, uids, wanted):
+        id_ = mailbox.headers(facts).get("share-item")
+        told = _DIGEST.search(facts.get("BINARY[1]") or b"")
+        if id_ and told:
+            found[id_] = told[1].decode()
+    return found

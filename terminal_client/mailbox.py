@@ -29,10 +29,10 @@ _VALIDITY = re.compile(rb"\[UIDVALIDITY ([0-9]+)\]", re.IGNORECASE)
 
 
 async def open_mailbox(
-    connection: MailboxConnection, name: str, *, write: bool = False
+    connection: MailboxConnection, name: str, *, write: bool = False, large: bool = True
 ) -> None:
     """Select ``name`` unless it is selected already; read-only unless ``write``."""
-    await open_and_search(connection, name, None, write=write)
+    await open_and_search(connection, name, None, write=write, large=large)
 
 
 async def open_and_search(

@@ -9,19 +9,21 @@
         async for offer in terminal.offers():
             await terminal.accept(offer.id)
 
-Connections are made when first needed and kept: one login each.
+Connections are made when first needed and kept: one login each.  Calls from several
+tasks take turns; two transfers at the same time need two terminals.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from maild.mail.address import Address
+from maild.wire.imap_url import ImapUrl
 from terminal_client import (
     addresses,
     download,
@@ -34,15 +36,15 @@ from terminal_client import (
     reading,
     secret,
     submission,
-    tls,
     transfers,
 )
+from terminal_client.connections import Connections
 from terminal_client.library import Item
 from terminal_client.memory import Memory
+from terminal_client.naming import shown
 from terminal_client.offers import Letter, Waiting
 from terminal_client.profile import Profile
 from terminal_client.session_imap import MailboxConnection
-from terminal_client.session_smtp import SubmissionConnection
 from terminal_client.submission import Progress
 from terminal_client.transfers import Transfer
 
@@ -73,8 +75,8 @@ class Sent:
 class _Place:
     """Where in the Library an item's octets are."""
 
-    uid: int
-    section: str = "1"
+    url: ImapUrl
+    section: str
     uploaded: bool = False
 
 
@@ -84,11 +86,7 @@ class Terminal:
     def __init__(self, who: Profile, password: str) -> None:
         self.profile = who
         self.memory = Memory(who.memory_file)
-        self._password = password
-        self._tls = tls.client_context(who)
-        self._mailboxes: MailboxConnection | None = None
-        self._submission: SubmissionConnection | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._connections = Connections(who, password)
 
     @classmethod
     @asynccontextmanager
@@ -107,25 +105,11 @@ class Terminal:
 
     async def close(self) -> None:
         """Say goodbye to both servers; never fails."""
-        for connection in (self._submission, self._mailboxes):
-            if connection is not None:
-                await connection.close()
+        await self._connections.close()
 
     async def verify(self) -> None:
         """Log in to both servers (seed 201, 202); raise what is wrong."""
-        await asyncio.gather(self._mail(), self._server())
-
-    async def _mail(self) -> MailboxConnection:
-        if self._mailboxes is None or not self._mailboxes.is_open:
-            self._mailboxes = MailboxConnection(self.profile, self._tls)
-            await self._mailboxes.open(self._password)
-        return self._mailboxes
-
-    async def _server(self) -> SubmissionConnection:
-        if self._submission is None or not self._submission.is_open:
-            self._submission = SubmissionConnection(self.profile, self._tls)
-            await self._submission.open(self._password)
-        return self._submission
+        await self._connections.verify()
 
     # Uploading: seed 211, 212, and the upload itself
 
@@ -139,9 +123,8 @@ class Terminal:
         outcome = matching.Outcome(matching.Finding.EDITED)
         if await self._is_untouched(entry, absolute, shape):
             terminal = await asyncio.to_thread(self.memory.terminal)
-            held = await library.held_under(
-                await self._mail(), entry.number, shape.size
-            )
+            async with self._connections.imap() as imap:
+                held = await library.held_under(imap, entry.number, shape.size)
             outcome = matching.match(entry, terminal, held)
         await asyncio.to_thread(self.memory.set_sharing, entry, outcome.sharing)
         return outcome
@@ -168,40 +151,33 @@ class Terminal:
         """
         outcome = await self.check(path) if not again else None
         if outcome is not None and outcome.held is not None:
-            return await self._item_at(outcome.held.uid, None)
-        async with self._one_at_a_time:
-            with await asyncio.to_thread(reading.open_file, path) as file:
-                entry = await asyncio.to_thread(
-                    self.memory.begin, file.path, file.shape
-                )
+            return await self._item_at(outcome.held.uid)
+        with await asyncio.to_thread(reading.open_file, path) as file:
+            entry = await asyncio.to_thread(self.memory.begin, file.path, file.shape)
+            terminal = await asyncio.to_thread(self.memory.terminal)
+            async with self._connections.smtp() as smtp:
                 receipt = await submission.upload(
-                    await self._server(),
-                    self.profile.address,
-                    file,
-                    entry,
-                    await asyncio.to_thread(self.memory.terminal),
-                    progress,
+                    smtp, self.profile.address, file, entry, terminal, progress
                 )
         await asyncio.to_thread(self.memory.finish, entry, receipt.sha256)
-        held = await library.held_under(
-            await self._mail(), entry.number, receipt.octets
-        )
+        async with self._connections.imap() as imap:
+            held = await library.held_under(imap, entry.number, receipt.octets)
         ours = [h for h in held if h.code == entry.code]
         if not ours:
             raise errors.TryLaterError(
                 f"the server took {path} as {receipt.id} but does not show it yet; "
                 "look with `mshare ls`"
             )
-        return await self._item_at(ours[-1].uid, receipt)
+        item = await self._item_at(ours[-1].uid)
+        return replace(item, sha256=receipt.sha256, uploaded=True)
 
-    async def _item_at(self, uid: int, receipt: submission.Receipt | None) -> Item:
-        items = await library.read(await self._mail(), [uid])
+    async def _item_at(self, uid: int) -> Item:
+        async with self._connections.imap() as imap:
+            await mailbox.open_mailbox(imap, library.LIBRARY, large=False)
+            items = await library.read(imap, [uid])
         if not items:
             raise errors.TryLaterError("the item is gone again; look with `mshare ls`")
-        item = await self._with_digest(items[0])
-        if receipt is None:
-            return item
-        return replace(item, sha256=receipt.sha256, uploaded=True)
+        return await self._with_digest(items[0])
 
     async def _with_digest(self, item: Item) -> Item:
         """Add what Table 1 knows of an own upload."""
@@ -226,16 +202,13 @@ class Terminal:
         """
         to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
         place = await self._place_of(what, to, progress)
-        server = await self._server()
-        # BURL is offered after AUTH only; asking again would cost a round trip.
-        url = library.url_of(
-            await self._mail(), server.ehlo.domain, str(self.profile.address), place.uid
-        )
         sent = []
-        async with self._one_at_a_time:
+        async with self._connections.smtp() as smtp:
+            # BURL is offered after AUTH only; asking again would cost a round trip.
+            url = replace(place.url, host=smtp.ehlo.domain)
             for recipient in to:
                 transfer = await submission.send(
-                    server, self.profile.address, recipient, url, place.section, note
+                    smtp, self.profile.address, recipient, url, place.section, note
                 )
                 sent.append(Sent(transfer, recipient, place.uploaded))
         return sent
@@ -244,29 +217,34 @@ class Terminal:
         self, what: Item | Path | str, to: list[Address], progress: Progress
     ) -> _Place:
         """Return where an item is, in as few octets as possible."""
-        connection = await self._mail()
         if isinstance(what, Path):
             outcome = await self.check(what)
             if outcome.held is not None:
-                return _Place(outcome.held.uid)
+                return await self._place(outcome.held.uid, "1")
             # Gigabytes later is too late to learn that nobody may be sent to there.
-            async with self._one_at_a_time:
-                await submission.ask(await self._server(), self.profile.address, to)
+            async with self._connections.smtp() as smtp:
+                await submission.ask(smtp, self.profile.address, to)
             what = await self.upload(what, progress=progress, again=True)
         elif isinstance(what, str):
-            what = await library.find(connection, what)
-        else:
-            await mailbox.open_mailbox(connection, library.LIBRARY)
-        return _Place(what.uid, what.section, uploaded=what.uploaded)
+            async with self._connections.imap() as imap:
+                what = await library.find(imap, what)
+        place = await self._place(what.uid, what.section)
+        return replace(place, uploaded=what.uploaded)
+
+    async def _place(self, uid: int, section: str) -> _Place:
+        user = str(self.profile.address)
+        async with self._connections.imap() as imap:
+            await mailbox.open_mailbox(imap, library.LIBRARY, large=False)
+            return _Place(library.url_of(imap, user, uid), section)
 
     # Following: seed 219
 
     async def transfers(self, *ids: str) -> list[Transfer]:
         """Return all outgoing transfers, or those that ids (or beginnings) name."""
-        connection = await self._mail()
-        if ids:
-            return await transfers.some(connection, list(ids))
-        return await transfers.everything(connection)
+        async with self._connections.imap() as imap:
+            if ids:
+                return await transfers.some(imap, list(ids))
+            return await transfers.everything(imap)
 
     async def follow(
         self, *ids: str, interval: float = POLL
@@ -276,14 +254,17 @@ class Terminal:
         yield now
         while not all(transfer.is_final for transfer in now):
             await asyncio.sleep(interval)
-            now = await transfers.again(await self._mail(), now)
+            async with self._connections.imap() as imap:
+                now = await transfers.again(imap, now)
             yield now
 
     # Receiving: seed 207 to 210, 220
 
     async def offers(self) -> AsyncIterator[Waiting]:
         """Yield the offers that wait for a decision, oldest first."""
-        for waiting in await offers.waiting(await self._mail()):
+        async with self._connections.imap() as imap:
+            known = await offers.waiting(imap)
+        for waiting in known:
             yield waiting
 
     async def accept(self, name: str) -> Waiting:
@@ -296,21 +277,24 @@ class Terminal:
 
     async def decide(self, names: Iterable[str], *, accepted: bool) -> list[Waiting]:
         """Decide several offers, all named as they are listed now."""
-        connection = await self._mail()
-        known = await offers.waiting(connection)
-        chosen = [offers.pick(known, name) for name in names]
-        for waiting in chosen:
-            await offers.decide(connection, waiting, accepted=accepted)
+        async with self._connections.imap() as imap:
+            known = await offers.waiting(imap)
+            chosen = [offers.pick(known, name) for name in names]
+            for waiting in chosen:
+                await offers.decide(imap, waiting, accepted=accepted)
         return chosen
 
     async def inbox(self) -> list[Letter]:
         """Return the messages of INBOX, oldest first."""
-        return await offers.inbox(await self._mail())
+        async with self._connections.imap() as imap:
+            return await offers.inbox(imap)
 
     async def items(self) -> list[Item]:
         """Return the items of the Library, oldest first."""
-        found = await library.everything(await self._mail())
-        return [await self._with_digest(item) for item in found]
+        async with self._connections.imap() as imap:
+            found = await library.everything(imap)
+            digests = await library.digests(imap)
+        return [replace(i, sha256=i.sha256 or digests.get(i.id)) for i in found]
 
     async def get(
         self,
@@ -325,45 +309,46 @@ class Terminal:
         The file appears under its name only when every octet is there and its digest
         is the one that travelled with it.
         """
-        connection = await self._mail()
-        item, expected = await self._wanted(connection, name)
-        place = download.destination(item.name, dest, replace=force)
-        file = await asyncio.to_thread(place.open, item.size)
-        try:
-            await self._into(connection, item, expected, file, progress)
-            return await asyncio.to_thread(place.keep)
-        finally:
-            await asyncio.to_thread(place.discard)
+        async with self._connections.imap() as imap:
+            item = await self._wanted(imap, name)
+            place = download.destination(item.name, dest, replace=force)
+            file = await asyncio.to_thread(place.open, item.size)
+            try:
+                await _copy(imap, item, file, progress)
+                return await asyncio.to_thread(place.keep)
+            finally:
+                await asyncio.to_thread(place.discard)
 
     async def get_to(
         self, name: str | Item, sink: BinaryIO, *, progress: Progress = _nobody
     ) -> Item:
         """Write an item to a stream; the digest is checked after the last octet."""
-        connection = await self._mail()
-        item, expected = await self._wanted(connection, name)
-        await self._into(connection, item, expected, sink, progress)
-        await asyncio.to_thread(sink.flush)
+        async with self._connections.imap() as imap:
+            item = await self._wanted(imap, name)
+            await _copy(imap, item, sink, progress)
+            await asyncio.to_thread(sink.flush)
         return item
 
-    async def _wanted(
-        self, connection: MailboxConnection, name: str | Item
-    ) -> tuple[Item, str | None]:
-        item = name if isinstance(name, Item) else await library.find(connection, name)
-        await mailbox.open_mailbox(connection, library.LIBRARY)
+    async def _wanted(self, imap: MailboxConnection, name: str | Item) -> Item:
+        """Return the item with its digest; the Library is open afterwards."""
+        item = name if isinstance(name, Item) else await library.find(imap, name)
         item = await self._with_digest(item)
-        return item, item.sha256 or await library.digest_of(connection, item)
+        await mailbox.open_mailbox(imap, library.LIBRARY)
+        if item.sha256 is None and not item.own:
+            item = replace(item, sha256=await library.digest_of(imap, item))
+        if item.sha256 is None:
+            digests = await library.digests(imap)
+            item = replace(item, sha256=digests.get(item.id))
+            await mailbox.open_mailbox(imap, library.LIBRARY)
+        return item
 
-    async def _into(
-        self,
-        connection: MailboxConnection,
-        item: Item,
-        expected: str | None,
-        sink: BinaryIO,
-        progress: Callable[[int, int], None],
-    ) -> None:
-        digest = await download.content(connection, item, sink, progress)
-        if expected is not None and digest != expected:
-            raise errors.ContentError(
-                f"what came of {item.name} is not what was sent (sha-256 {digest} "
-                f"instead of {expected}); get it again"
-            )
+
+async def _copy(
+    imap: MailboxConnection, item: Item, sink: BinaryIO, progress: Progress
+) -> None:
+    digest = await download.content(imap, item, sink, progress)
+    if item.sha256 is not None and digest != item.sha256:
+        raise errors.ContentError(
+            f"what came of {shown(item.name)} is not what was sent (sha-256 {digest} "
+            f"instead of {item.sha256}); get it again"
+        )
