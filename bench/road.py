@@ -69,9 +69,9 @@ def main() -> None:
             with file.open("wb") as out:
                 for _ in range(size):
                     out.write(os.urandom(MIB))
-            floor += [tls_copy(file, Path(name) / "floor") for _ in range(3)]
-            for leg, seconds in road(programs, file, Path(name) / "got").items():
-                legs[leg].append(seconds)
+            floor.extend(tls_copy(file, Path(name) / "floor") for _ in range(3))
+            for leg, spent in road(programs, file, Path(name) / "got").items():
+                legs[leg].append(spent)
             file.unlink()
         peaks = {n: s.measure() // MIB for n, s in programs.servers.items()}
     bare = statistics.median(floor)

@@ -14,7 +14,8 @@ MAX_DOMAIN = 255
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
 _DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*)"')
-_LABEL = r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9\-\u0080-\U0010ffff]*[A-Za-z0-9\u0080-\U0010ffff])?"
+_LETTER = r"[A-Za-z0-9\u0080-\U0010ffff]"
+_LABEL = rf"{_LETTER}(?:[A-Za-z0-9\-\u0080-\U0010ffff]*{_LETTER})?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LITERAL = re.compile(r"\[(?:(?i:IPv6):[0-9A-Fa-f:.]+|[0-9.]+)\]")
 _LOOKALIKE_DOTS = "\u3002\uff0e\uff61"
@@ -100,7 +101,7 @@ def _domain(text: str) -> str:
     try:
         ascii_form = text.lower() if text.isascii() else text.encode("idna").decode()
     except UnicodeError as error:
-        raise AddressError("the domain is not a valid internationalised name") from error
+        raise AddressError("the domain is not a valid IDN") from error
     if len(ascii_form) > MAX_DOMAIN or any(
         len(label) > 63 for label in ascii_form.split(".")
     ):

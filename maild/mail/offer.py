@@ -4,7 +4,7 @@
 Carried as ``application/vnd.maild+json`` beside a text that says the same to a human;
 the schema is docs/protocol.md.  A *ticket* is 128 random bits given by the recipient's
 server with an accepting answer; a *proof* of it is the TRANSID of the push, so that
-content is known to be wanted before its first octet (and the ticket is never sent back).
+content is known to be wanted before its first octet (the ticket never travels back).
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ class CountingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
+        self._half_open: set[frozenset[socket.socket]] = set()
         self.port: int = self._listener.getsockname()[1]
         self.up = self.down = self.accepted = 0
 
@@ -93,6 +94,19 @@ class CountingProxy:
                 sink.sendall(octets)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+        self._ended(source, sink)
+
+    def _ended(self, source: socket.socket, sink: socket.socket) -> None:
+        """Close both sockets once both directions are over."""
+        with self._lock:
+            pair = frozenset((source, sink))
+            if pair not in self._half_open:
+                self._half_open.add(pair)
+                return
+            self._half_open.discard(pair)
+            self._sockets = [one for one in self._sockets if one not in pair]
+        source.close()
+        sink.close()
 
     def _hold(self) -> None:
         if self._hold_after is not None and self.up >= self._hold_after:

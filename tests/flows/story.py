@@ -14,7 +14,7 @@ def offer_at(programs: Programs, name: str, file_name: str) -> dict[str, Any]:
 
     def look() -> dict[str, Any] | None:
         for offer in programs.mshare(name, "offers", "--json").json:
-            if offer["name"] == file_name and offer["state"] == "open":
+            if offer["name"] == file_name:
                 return dict(offer)
         return None
 

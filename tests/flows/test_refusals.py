@@ -156,7 +156,7 @@ def test_a_peer_that_refuses_is_final(file: Path, tmp_path: Path) -> None:
 
 
 def test_an_untrusted_certificate_defers(file: Path, tmp_path: Path) -> None:
-    """The offer may go unverified, the content may not."""
+    """No offer is made where the content could not follow."""
     other = tmp_path / "other.pem"
     with playground(tmp_path / "first") as stranger:
         other.write_bytes(Path(stranger.facts["ca"]).read_bytes())

@@ -68,13 +68,13 @@ def test_the_patents_example_001_matches_and_002_does_not(tmp_path: Path) -> Non
         programs.mshare("alice", "upload", second)
         with table_1(programs) as table:
             rows = table.execute(
-                "SELECT number, code, path FROM shared ORDER BY number"
+                "SELECT number, code, path FROM table1 ORDER BY number"
             )
             assert [(r[0], Path(r[2]).name) for r in rows] == [
-                ("001", "first.jpg"),
-                ("002", "second.jpg"),
+                (1, "first.jpg"),
+                (2, "second.jpg"),
             ]
-            table.execute("UPDATE shared SET code = 'Bbb456' WHERE number = '002'")
+            table.execute("UPDATE table1 SET code = 'Bbb456' WHERE number = 2")
         table.close()
 
         before = octets(proxies)
