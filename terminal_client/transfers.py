@@ -55,7 +55,9 @@ class Transfer:
 
     @property
     def reason(self) -> str:
-        """The last status and reply, for people."""
+        """The last status and reply, for people; "" unless there is trouble."""
+        if self.status.startswith("2."):
+            return ""
         if self.status in self.reply:
             return self.reply
         return f"{self.status} {self.reply}".strip()
