@@ -31,9 +31,6 @@ from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
 from terminal_client.verbs.upload import upload
 
-INTERRUPTED: Final = 130
-"""Exit status after Ctrl-C, as shells say it (128 + SIGINT)."""
-
 verbs: Final = typer.Typer(
     name="mshare",
     help="Send a file of any size to a mail address.",
@@ -116,8 +113,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return os.EX_USAGE if ended.code == usage else int(ended.code or os.EX_OK)
     except TerminalError as error:
         return _complain(str(error), error.status)
-    except KeyboardInterrupt:
-        return _complain("interrupted; nothing is left half done", INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone; do not fail again while closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -79,6 +79,12 @@ class SetUpError(TerminalError):
     status = os.EX_CONFIG
 
 
+class StoppedError(TerminalError):
+    """A person pressed Ctrl-C."""
+
+    status = 130  # as shells say it: 128 + SIGINT
+
+
 def from_reply(reply: Reply, doing: str) -> TerminalError:
     """Return the error for a refusal by SMTP; ``doing`` completes "could not ..."."""
     sentence = f"could not {doing}: the server said {reply}"

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from terminal_client.errors import StoppedError
 from terminal_client.naming import shown
 
 T = TypeVar("T")
@@ -42,8 +43,11 @@ def chosen(context: typer.Context, named: str | None) -> str | None:
 
 
 def run(story: Coroutine[Any, Any, T]) -> T:
-    """Run a verb's story to its end."""
-    return asyncio.run(story)
+    """Run a verb's story to its end; Ctrl-C ends it cleanly."""
+    try:
+        return asyncio.run(story)
+    except KeyboardInterrupt:
+        raise StoppedError("interrupted; nothing is left half done") from None
 
 
 def say(text: str) -> None:
