@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 
+from maild import delivery_log
 from maild.imapd.capabilities import advertised
 from maild.imapd.outcome import Done
 from maild.imapd.session import Session, Verb
@@ -49,7 +50,7 @@ async def login(session: Session, command: Command) -> Done:
     except (LoginError, UnicodeDecodeError):
         session.refused_login("LOGIN", shown)
         raise _REFUSED from None
-    return _welcome(session, account)
+    return _welcome(session, account, "LOGIN")
 
 
 async def authenticate(session: Session, command: Command) -> Done:
@@ -70,7 +71,7 @@ async def authenticate(session: Session, command: Command) -> Done:
     except LoginError:
         session.refused_login(mechanism, exchange.user)
         raise _REFUSED from None
-    return _welcome(session, account)
+    return _welcome(session, account, mechanism)
 
 
 async def _converse(
@@ -112,7 +113,9 @@ def _demand_tls(session: Session) -> None:
         raise NoError("begin TLS first", "PRIVACYREQUIRED")
 
 
-def _welcome(session: Session, account: Account) -> Done:
+def _welcome(session: Session, account: Account, mechanism: str) -> Done:
+    client = f"unknown[{session.connection.host}]"
+    delivery_log.logged_in("imapd", client, mechanism, str(account.address))
     session.account = account
     session.connection.reader.known = True
     return Done("welcome", f"CAPABILITY {advertised(session)}")
