@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Lint and tests run side by side; what each says stays together.
+MAKEFLAGS += --jobs=2 --output-sync=target
 
 .PHONY: install demo test check fast format lint docs lock bench clean
 
