@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Lint and tests run side by side; what each says stays together.
-MAKEFLAGS += --jobs=2 --output-sync=target
 
 .PHONY: install demo test check fast format lint docs lock bench clean
 
@@ -29,7 +27,9 @@ lint: install
 fast: install
 	$(BIN)/pytest -m "not flow and not interop"
 
-check: lint fast
+# Side by side; what each says stays together.
+check: install
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint fast
 
 test: check
 	$(BIN)/pytest -m "flow or interop"
