@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from email_validator import EmailNotValidError, validate_email
-
 from maild.mail.address import Address, AddressError, parse_address
 from terminal_client.errors import UsageError
 
 
 def recipient(text: str) -> Address:
     """Return the address; raise `UsageError` with a reason a person can act on."""
+    # Its tables take longer to load than all of ours; few commands need them.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         found = validate_email(
             text.strip(),

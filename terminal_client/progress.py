@@ -13,19 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.progress import Progress as Bars
-from rich.text import Text
-
 from maild.mail.plain import amount, short
 from terminal_client.naming import shown
 
@@ -111,13 +98,14 @@ def shown_together(
 ) -> Iterator[Callable[[str], Report]]:
     """Give a function that begins one `Report` for each of several things."""
     target = stream or sys.stderr
-    console = Console(file=target)
-    if not console.is_terminal:
+    if not target.isatty():
         yield lambda name: Lines(
             short(shown(name)), lambda line: _write(target, line), time.monotonic
         )
         return
-    board = _Board(console)
+    from terminal_client.bars import Board  # drawing takes long to load
+
+    board = Board(target, PATIENCE)
     try:
         yield board.begin
     finally:
@@ -127,41 +115,3 @@ def shown_together(
 def _write(target: TextIO, line: str) -> None:
     target.write(f"{line}\n")
     target.flush()
-
-
-class _Board:
-    """Bars that appear after `PATIENCE`, one for each thing that moves."""
-
-    def __init__(self, console: Console) -> None:
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._began = time.monotonic()
-        self._started = False
-
-    def begin(self, name: str) -> Report:
-        """Return the report for one bar."""
-        label = Text(short(shown(name))).plain.replace("[", r"\[")
-        task: TaskID | None = None
-
-        def report(done: int, total: int) -> None:
-            nonlocal task
-            if task is None:
-                task = self._bars.add_task(label, total=total, completed=done)
-            self._bars.update(task, completed=done, total=total)
-            if not self._started and time.monotonic() - self._began >= PATIENCE:
-                self._started = True
-                self._bars.start()
-
-        return report
-
-    def stop(self) -> None:
-        """Leave the bars as they are."""
-        if self._started:
-            self._bars.stop()

@@ -15,9 +15,6 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from terminal_client.errors import StoppedError
 from terminal_client.naming import shown
@@ -69,19 +66,26 @@ def dump(value: Any) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table; foreign texts may be in it."""
-    console = Console()
     clean = [[shown(str(cell)) for cell in row] for row in rows]
-    if not console.is_terminal:
-        for row in clean:
-            say("\t".join(row))
+    if sys.stdout.isatty():
+        _draw(columns, clean)
         return
+    for row in clean:
+        say("\t".join(row))
+
+
+def _draw(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console  # not needed where nobody looks
+    from rich.table import Table
+    from rich.text import Text
+
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         right = column in {"size", "place", "octets"}
         grid.add_column(column, justify="right" if right else "left", overflow="fold")
-    for row in clean:
+    for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
-    console.print(grid)
+    Console().print(grid)
 
 
 def moment(when: datetime | None) -> str:

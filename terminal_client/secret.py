@@ -2,21 +2,23 @@
 """Where the password is kept: the desktop's keyring, else a file only we can read.
 
 The keyring is used only when a real one answers (Secret Service, KWallet, Keychain);
-a file-like or null back end is not one.  Everything here blocks: call it in a thread.
+a file-like or null back end is not one.  It is imported only when asked: most commands
+find a file.  Everything here blocks: call it in a thread.
 """
 
 from __future__ import annotations
 
 import stat
-from contextlib import suppress
-
-import keyring
-import keyring.backends.fail
-import keyring.backends.null
-from keyring.errors import KeyringError
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from terminal_client.errors import CannotCreateError, SetUpError
 from terminal_client.profile import Profile, write_private
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+
+T = TypeVar("T")
 
 SERVICE = "mshare"
 """The keyring entry is (SERVICE, profile directory + address)."""
@@ -24,11 +26,14 @@ SERVICE = "mshare"
 
 def keep(profile: Profile, password: str) -> str:
     """Store the password; return where, in words for people."""
-    if _real_keyring():
-        with suppress(KeyringError):
-            keyring.set_password(SERVICE, _entry(profile), password)
-            profile.secret_file.unlink(missing_ok=True)
-            return "the keyring"
+
+    def kept(keyring: KeyringBackend) -> bool:
+        keyring.set_password(SERVICE, _entry(profile), password)
+        return True
+
+    if _in_keyring(kept):
+        profile.secret_file.unlink(missing_ok=True)
+        return "the keyring"
     try:
         write_private(profile.secret_file, password.encode())
     except OSError as error:
@@ -51,10 +56,7 @@ def recall(profile: Profile) -> str:
         pass
     except (OSError, UnicodeDecodeError) as error:
         raise SetUpError(f"{path} cannot be read: {error}") from error
-    found = None
-    if _real_keyring():
-        with suppress(KeyringError):
-            found = keyring.get_password(SERVICE, _entry(profile))
+    found = _in_keyring(lambda keyring: keyring.get_password(SERVICE, _entry(profile)))
     if found is None:
         raise SetUpError(
             f"no password is kept for {profile.address}; "
@@ -66,19 +68,28 @@ def recall(profile: Profile) -> str:
 def forget(profile: Profile) -> None:
     """Remove the password wherever it is."""
     profile.secret_file.unlink(missing_ok=True)
-    if _real_keyring():
-        with suppress(KeyringError):
-            keyring.delete_password(SERVICE, _entry(profile))
+    _in_keyring(lambda keyring: keyring.delete_password(SERVICE, _entry(profile)))
 
 
 def _entry(profile: Profile) -> str:
     return f"{profile.address} {profile.directory}"
 
 
-def _real_keyring() -> bool:
+def _in_keyring(do: Callable[[KeyringBackend], T]) -> T | None:
+    """Do something in the real keyring; None without one, or when it fails."""
+    import keyring  # a tenth of the time that a command takes to start
+    import keyring.backends.fail
+    import keyring.backends.null
+    from keyring.errors import KeyringError
+
     backend = keyring.get_keyring()
     if isinstance(
         backend, keyring.backends.null.Keyring | keyring.backends.fail.Keyring
     ):
-        return False
-    return float(backend.priority) >= 1
+        return None
+    if float(backend.priority) < 1:
+        return None
+    try:
+        return do(backend)
+    except KeyringError:
+        return None
