@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -24,13 +23,14 @@ import apsw
 
 from maild.store.changes import EVERYTHING, Changes
 from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+from maild.store.index_work import Work, tell
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
 MAX_BATCH = 1000
-"""Jobs in one commit; bounds how long the first of them waits for its sync."""
+"""Jobs about in one commit; bounds how long the first of them waits for its sync."""
 READERS = 4
 """Threads (and connections) for reading."""
 FOREIGN_POLL = 0.05
@@ -75,24 +75,15 @@ class Tx:
         self.topics.update(topics)
 
 
-@dataclass(slots=True)
-class _Work:
-    job: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    done: Future[Any] = field(default_factory=Future)
-    result: Any = None
-    error: BaseException | None = None
-    topics: set[str] = field(default_factory=set)
-
-
 class Index:
     """The records of one installation, in ``path``."""
 
     def __init__(self, path: Path, changes: Changes) -> None:
         self._path = path
         self._changes = changes
-        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
+        self._asked: dict[asyncio.AbstractEventLoop, list[Work]] = {}
+        """What was asked for in the current turn of each event loop."""
         self._local = threading.local()
         self._readers = ThreadPoolExecutor(READERS, "index-reader")
         self._writer = threading.Thread(target=self._write_on, name="index-writer")
@@ -125,6 +116,8 @@ class Index:
 
     def close(self) -> None:
         """Finish what was submitted, then stop."""
+        for loop in list(self._asked):
+            self._hand_over(loop)
         with self._lock:
             self._refusal = self._refusal or StoreError("the index is closed")
             self._work.put(None)
@@ -138,14 +131,10 @@ class Index:
         self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Queue a writing job; callable from any thread.  Done means durable."""
-        work = _Work(job, args, kwargs)
-        work.done.set_running_or_notify_cancel()  # what was asked for happens
-        with self._lock:
-            if self._refusal is None:
-                self._work.put(work)
-            else:
-                work.done.set_exception(self._refusal)
-        return work.done
+        done: Future[T] = Future()
+        done.set_running_or_notify_cancel()  # what was asked for happens
+        self._put([Work(job, args, kwargs, done)])
+        return done
 
     async def write(
         self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
@@ -153,10 +142,34 @@ class Index:
         """Run a writing job and wait until it is on the device.
 
         The commit happens even when the waiting task is cancelled: it was asked for.
+        What one turn of the loop asks for goes to the writer at once: one commit, and
+        no fight for the interpreter while there is more to be asked for.
         """
-        return await asyncio.shield(
-            asyncio.wrap_future(self.submit(job, *args, **kwargs))
-        )
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        with self._lock:
+            asked = self._asked.get(loop)
+            if asked is None:
+                asked = self._asked[loop] = []
+                loop.call_soon(self._hand_over, loop)
+            asked.append(Work(job, args, kwargs, done))
+        return await done
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            asked = self._asked.pop(loop, None)
+        if asked:
+            self._put(asked)
+
+    def _put(self, asked: list[Work]) -> None:
+        with self._lock:
+            refusal = self._refusal
+            if refusal is None:
+                self._work.put(asked)
+                return
+        for work in asked:
+            work.error = refusal
+        tell(asked)
 
     async def read(
         self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
@@ -199,20 +212,20 @@ class Index:
             self._look_for_others(connection)
         connection.close()
 
-    def _next_batch(self) -> tuple[list[_Work], bool]:
-        batch: list[_Work] = []
+    def _next_batch(self) -> tuple[list[Work], bool]:
+        batch: list[Work] = []
         try:
-            work = self._work.get(timeout=FOREIGN_POLL)
-            while work is not None:
-                batch.append(work)
-                if len(batch) == MAX_BATCH:
+            asked = self._work.get(timeout=FOREIGN_POLL)
+            while asked is not None:
+                batch += asked
+                if len(batch) >= MAX_BATCH:
                     return batch, True
-                work = self._work.get_nowait()
+                asked = self._work.get_nowait()
         except queue.Empty:
             return batch, True
         return batch, False
 
-    def _commit(self, connection: apsw.Connection, batch: list[_Work]) -> None:
+    def _commit(self, connection: apsw.Connection, batch: list[Work]) -> None:
         try:
             self._refuse_when_broken()
             with _transaction(connection, "BEGIN IMMEDIATE"):
@@ -223,17 +236,14 @@ class Index:
             if isinstance(typed, StoreBrokenError):
                 self.stop_acknowledging()
             for work in batch:
-                work.done.set_exception(typed)
+                work.error = typed
+            tell(batch)
             return
         topics: set[str] = set()
         for work in batch:
             topics |= work.topics
         self._changes.fire(topics)
-        for work in batch:
-            if work.error is not None:
-                work.done.set_exception(work.error)
-            else:
-                work.done.set_result(work.result)
+        tell(batch)
 
     def _refuse_when_broken(self) -> None:
         if self._refusal is not None and self.broken:
@@ -249,7 +259,7 @@ class Index:
             self._changes.fire([EVERYTHING])
 
 
-def _run_in_savepoint(connection: apsw.Connection, work: _Work) -> None:
+def _run_in_savepoint(connection: apsw.Connection, work: Work) -> None:
     """Run one job so that its failure undoes only itself."""
     tx = Tx(connection)
     try:
