@@ -3,8 +3,12 @@
 
 A ticketed push (BDAT, content on the device and its SHA-256 verified before the 250)
 into a real station, plain and by TLS, against a file sent over a bare socket, received,
-hashed and synced; and against the daemon of rsync with --fsync.  All alternate in one
-run; ratios of medians travel, seconds do not.  Run it alone on the machine:
+hashed and synced; and against the daemon of rsync with --fsync, which verifies by a
+checksum of its own (xxh128, much cheaper than SHA-256).  On every side the content is
+on the device when the clock stops, and no start of a process or handshake is counted:
+of rsync's time, that of a dry run is taken off.  All alternate in one run, each round
+beginning with another; ratios of medians travel, seconds do not.  Run it alone on the
+machine:
 
     python -m bench.hop [MEBIBYTES] [ROUNDS]
 """
@@ -21,13 +25,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.dialogue import Dialogue
-from bench.floor import contexts, plain_copy, tls_copy
+from bench.floor import Cost, contexts, plain_copy, tls_copy
 from bench.house import RECIPIENT, SENDER, house, push_around
 
 MIB = 2**20
@@ -44,6 +49,11 @@ class Costs:
     """Of the receiving process."""
     peak: int = 0
 
+    def add(self, cost: Cost) -> None:
+        """Count one round."""
+        self.took.append(cost.took)
+        self.cpu.append(cost.cpu)
+
     @property
     def middle(self) -> float:
         """The median of the rounds."""
@@ -55,8 +65,8 @@ class Costs:
         return (max(self.took) - min(self.took)) / self.middle
 
 
-def push(file: Path, folder: Path, costs: Costs, *, tls: bool) -> float:
-    """Push ``file`` into a fresh station; return the seconds until its 250."""
+def push(file: Path, folder: Path, costs: Costs, *, tls: bool) -> Cost:
+    """Push ``file`` into a fresh station, until its 250."""
     with file.open("rb") as octets:
         digest = hashlib.file_digest(octets, "sha256").hexdigest()
     size = file.stat().st_size
@@ -80,10 +90,10 @@ def push(file: Path, folder: Path, costs: Costs, *, tls: bool) -> float:
         reply = dialogue.expect(250)
         took = time.perf_counter() - began
         assert digest in reply, reply
-        costs.cpu.append(station.cpu() - before)
+        cpu = station.cpu() - before
         costs.peak = max(costs.peak, station.peak())
         dialogue.ask("QUIT", 221)
-    return took
+    return Cost(took, cpu)
 
 
 def _send(connection: socket.socket, file: Path, head: bytes, tail: bytes) -> None:
@@ -129,12 +139,15 @@ def rsync_daemon(folder: Path) -> Iterator[int]:
         process.wait()
 
 
-def rsync_copy(file: Path, port: int, name: str) -> float:
-    """Copy ``file`` to the daemon, synced; return seconds."""
-    began = time.perf_counter()
+def rsync_copy(file: Path, port: int, name: str) -> Cost:
+    """Copy ``file`` to the daemon, synced; less what starting and greeting take."""
     target = f"rsync://127.0.0.1:{port}/m/{name}"
-    subprocess.run(["rsync", "-W", "--fsync", str(file), target], check=True)
-    return time.perf_counter() - began
+    command = ["rsync", "-W", "--fsync"]
+    began = time.perf_counter()
+    subprocess.run([*command, "--dry-run", str(file), target], check=True)
+    greeted = time.perf_counter()
+    subprocess.run([*command, str(file), target], check=True)
+    return Cost(time.perf_counter() - greeted - (greeted - began), 0.0)
 
 
 def new_file(path: Path, mebibytes: int) -> None:
@@ -155,11 +168,12 @@ def main() -> None:
     print(f"hop: {size} MiB, {rounds} rounds, medians; content synced and hashed")
     for which, floor in (("plain", "floor"), ("tls", "tls floor")):
         ours, bare = costs[which], costs[floor]
+        cpu = statistics.median(ours.cpu)
         print(
             f"  {which:5} {bare.middle / ours.middle:.2f} of the {floor}'s speed"
             f" (spread {ours.spread:.0%} / {bare.spread:.0%}),"
-            f" {statistics.median(ours.cpu) / statistics.median(bare.cpu):.2f} of its"
-            f" receiver's CPU; peak {ours.peak // MIB} MiB"
+            f" {cpu / statistics.median(bare.cpu):.2f} of its receiver's CPU"
+            f" ({cpu / size * 1024:.2f} s a GiB); peak {ours.peak // MIB} MiB"
         )
     if rsync := costs.get("rsync"):
         ratio = rsync.middle / costs["plain"].middle
@@ -172,7 +186,7 @@ def measure(folder: Path, size: int, rounds: int) -> dict[str, Costs]:
     """Take a new file every round, each way in turn."""
     file, target = folder / "file.bin", folder / "target"
     costs = {which: Costs() for which in ("floor", "plain", "tls floor", "tls")}
-    ways: dict[str, Callable[[], float]] = {
+    ways: dict[str, Callable[[], Cost]] = {
         "floor": lambda: plain_copy(file, target),
         "plain": lambda: push(file, target, costs["plain"], tls=False),
         "tls floor": lambda: tls_copy(file, target),
@@ -183,18 +197,17 @@ def measure(folder: Path, size: int, rounds: int) -> dict[str, Costs]:
             port = stack.enter_context(rsync_daemon(folder))
             costs["rsync"] = Costs()
             ways["rsync"] = lambda: rsync_copy(file, port, "target")
+        order = deque(ways)
         for _ in range(rounds):
             new_file(file, size)
-            for which, way in ways.items():
-                before = time.process_time()
-                costs[which].took.append(way())
-                if "floor" in which:  # its receiver is this process
-                    costs[which].cpu.append(time.process_time() - before)
+            for which in order:
+                costs[which].add(ways[which]())
                 if target.is_dir():
                     shutil.rmtree(target)
                 else:
                     target.unlink()
                 os.sync()
+            order.rotate(-1)
     return costs
 
 

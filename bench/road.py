@@ -69,7 +69,7 @@ def main() -> None:
             with file.open("wb") as out:
                 for _ in range(size):
                     out.write(os.urandom(MIB))
-            floor.extend(tls_copy(file, Path(name) / "floor") for _ in range(3))
+            floor.extend(tls_copy(file, Path(name) / "floor").took for _ in range(3))
             for leg, spent in road(programs, file, Path(name) / "got").items():
                 legs[leg].append(spent)
             file.unlink()
