@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import base64
 import email
 import email.policy
 import hashlib
 import imaplib
 import os
-import re
 import smtplib
 from pathlib import Path
 
 import pytest
 
+from tests.flows.plain import as_base64, binary, find, mailbox
 from tests.flows.programs import Programs, eventually
 
 
@@ -26,15 +25,6 @@ def submission(programs: Programs) -> smtplib.SMTP_SSL:
     )
     client.ehlo()
     client.login(alice["address"], alice["password"])
-    return client
-
-
-def mailbox(programs: Programs, name: str) -> imaplib.IMAP4_SSL:
-    account = programs.account(name)
-    client = imaplib.IMAP4_SSL(
-        "localhost", programs.port(name, "imap"), ssl_context=programs.tls
-    )
-    client.login(account["address"], account["password"])
     return client
 
 
@@ -62,15 +52,6 @@ def upload(client: smtplib.SMTP_SSL, address: str, name: str, octets: bytes) -> 
     reply = bdat(client, head + octets).decode()
     assert hashlib.sha256(octets).hexdigest() in reply
     assert f"{len(octets)} octets" in reply
-
-
-def find(client: imaplib.IMAP4_SSL, box: str, *criteria: str) -> bytes:
-    """Return the newest UID that matches in a mailbox, or nothing."""
-    assert client.select(box)[0] == "OK"
-    status, found = client.uid("SEARCH", *criteria)
-    assert status == "OK"
-    uids: list[bytes] = found[0].split()
-    return uids[-1] if uids else b""
 
 
 def test_the_story_without_our_terminal(
@@ -127,30 +108,6 @@ def content_section(box: imaplib.IMAP4_SSL, uid: str) -> str:
     _, fetched = box.uid("FETCH", uid, "(BODYSTRUCTURE)")
     assert isinstance(fetched[0], bytes)
     return "2" if b'"text" "plain"' in fetched[0].lower() else "1"
-
-
-def binary(box: imaplib.IMAP4_SSL, uid: str, section: str) -> bytes:
-    """Read by BINARY (RFC 3516) in slices, on the raw connection: imaplib has no ~{."""
-    whole = b""
-    while True:
-        tag = box._new_tag()
-        slice_ = f"BINARY.PEEK[{section}]<{len(whole)}.65536>"
-        box.send(tag + f" UID FETCH {uid} ({slice_})\r\n".encode())
-        line = box.readline()
-        found = re.search(rb"~?\{(\d+)\}\r\n$", line)
-        octets = box.read(int(found[1])) if found else b""
-        while not box.readline().startswith(tag):
-            pass
-        whole += octets
-        if len(octets) < 65536:
-            return whole
-
-
-def as_base64(box: imaplib.IMAP4_SSL, uid: str, section: str) -> bytes:
-    _, fetched = box.uid("FETCH", uid, f"(BODY.PEEK[{section}])")
-    part = fetched[0]
-    assert isinstance(part, tuple)
-    return base64.b64decode(part[1])
 
 
 def test_copying_a_stub_into_a_share_mailbox_sends_it(
