@@ -7,6 +7,7 @@ Results go to stdout, complaints to stderr; the status is that of sysexits(3).
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -106,6 +107,7 @@ for _verb, _examples in VERBS:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit status."""
     command = typer.main.get_command(verbs)
+    _prepare_streams()
     try:
         command.main(arguments, prog_name="mshare")
     except SystemExit as ended:
@@ -115,8 +117,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), error.status)
     except BrokenPipeError:
         # Whoever read our output has gone; do not fail again while closing it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return os.EX_IOERR
+    except OSError as error:
+        _discard_output()
+        return _complain(
+            f"input or output failed: {(error.strerror or str(error)).lower()}",
+            os.EX_IOERR,
+        )
     except Exception as error:  # noqa: BLE001 # a bug: one sentence, and how to see more
         if os.environ.get("MSHARE_DEBUG"):
             traceback.print_exc()
@@ -126,6 +134,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.EX_SOFTWARE,
         )
     return os.EX_OK
+
+
+def _prepare_streams() -> None:
+    """Give a place to streams that were closed; let no file name stop a message."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # else the next file or socket that is opened takes its number
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 # a descriptor, kept to the end
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 # kept to the end
+            setattr(sys, name, stream)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(sentence: str, status: int) -> int:

@@ -7,6 +7,7 @@ Statuses are those of sysexits(3).  The sentence says what happened and what to 
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 
 from maild.mail.reply import Reply
@@ -135,6 +136,10 @@ def _certificate_reason(error: BaseException) -> str:
 def _reason(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "it does not speak TLS there"
+        if isinstance(cause, socket.gaierror):
+            return "no such host is known"
         if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
             return os.strerror(cause.errno).lower()
         cause = cause.__cause__

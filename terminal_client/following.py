@@ -11,7 +11,14 @@ from terminal_client.transfers import Transfer
 
 
 async def follow(terminal: Terminal, ids: list[str]) -> list[Transfer]:
-    """Show how transfers move and change; return them once all are final."""
+    """Show how transfers move and change; return them once all are final.
+
+    Without ids those are followed that are under way now.
+    """
+    ids = ids or [t.id for t in await terminal.transfers() if not t.is_final]
+    if not ids:
+        screen.remark("nothing is under way")
+        return []
     states: dict[str, str] = {}
     reports: dict[str, Report] = {}
     last: list[Transfer] = []
@@ -21,7 +28,8 @@ async def follow(terminal: Terminal, ids: list[str]) -> list[Transfer]:
                 if states.get(transfer.id) != transfer.state:
                     states[transfer.id] = transfer.state
                     screen.remark(change(transfer))
-                if transfer.octets and transfer.size:
+                moves = transfer.octets > 0 and not transfer.is_final
+                if moves or transfer.id in reports:
                     label = f"{transfer.name} to {transfer.recipient}"
                     report = reports.setdefault(transfer.id, begin(label))
                     report(transfer.octets, transfer.size)

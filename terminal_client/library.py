@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import parseaddr
 from typing import Any
 
 from maild.mail.encoding import base64_size
@@ -147,18 +147,11 @@ def _item(facts: dict[str, Any]) -> Item | None:
         sha256=fields.get("share-sha256"),
         own=own,
         sender=None if own else parseaddr(fields.get("from", ""))[1] or None,
-        date=_date(fields.get("date")),
+        date=mailbox.date(fields.get("date")),
         number=fields.get("share-number"),
         code=fields.get("share-code"),
         terminal=fields.get("share-terminal"),
     )
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
 
 
 async def find(connection: MailboxConnection, name: str) -> Item:

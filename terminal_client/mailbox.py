@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser
-from email.utils import collapse_rfc2231_value
+from email.utils import collapse_rfc2231_value, parsedate_to_datetime
 from itertools import takewhile
 from typing import Any
 
@@ -126,6 +127,14 @@ def headers(facts: dict[str, Any]) -> dict[str, str]:
     octets = next((v for k, v in facts.items() if k.startswith("BODY[HEADER")), b"")
     message = BytesHeaderParser().parsebytes(octets or b"")
     return {name.lower(): _decoded(value) for name, value in reversed(message.items())}
+
+
+def date(text: str | None) -> datetime | None:
+    """Return the moment that a Date header tells, in local time, or None."""
+    try:
+        return parsedate_to_datetime(text).astimezone() if text else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _decoded(value: str) -> str:

@@ -54,16 +54,20 @@ class Memory:
         """Return this terminal's id; made at the first call, then kept."""
         with self._open() as base:
             row = base.execute("SELECT id FROM terminal").fetchone()
-            if row is None:
-                row = (secrets.token_hex(8),)
-                base.execute("INSERT INTO terminal (id) VALUES (?)", row)
+            if row is None:  # one statement: another mshare may be as far
+                base.execute(
+                    "INSERT INTO terminal (id) SELECT ?"
+                    " WHERE NOT EXISTS (SELECT * FROM terminal)",
+                    (secrets.token_hex(8),),
+                )
+                row = base.execute("SELECT id FROM terminal").fetchone()
             return str(row[0])
 
     def by_path(self, path: Path) -> Remembered | None:
         """Return the row of a file, if it was ever uploaded from here."""
         with self._open() as base:
             row = base.execute(
-                "SELECT * FROM table1 WHERE path = ?", (str(path),)
+                "SELECT * FROM table1 WHERE path = ?", (_text(path),)
             ).fetchone()
             return _remembered(row) if row else None
 
@@ -86,7 +90,7 @@ class Memory:
                 " ON CONFLICT (path) DO UPDATE SET code = ?1, sharing = 0, size = ?3,"
                 " mtime_ns = ?4, ctime_ns = ?5, sha256 = NULL"
                 " RETURNING *",
-                (fresh_code(), str(path), shape.size, shape.mtime_ns, shape.ctime_ns),
+                (fresh_code(), _text(path), shape.size, shape.mtime_ns, shape.ctime_ns),
             ).fetchone()
             return _remembered(row)
 
@@ -132,6 +136,11 @@ class Memory:
             raise LocalInputOutputError(
                 f"the memory of this terminal, {self._path}, cannot be used: {error}"
             ) from error
+
+
+def _text(path: Path) -> str:
+    """Return a path as text, even one that is no UTF-8."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _remembered(

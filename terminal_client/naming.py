@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import unicodedata
 from pathlib import Path
 
@@ -34,6 +35,11 @@ def safe_name(name: str) -> str:
         stem = f"_{stem}"
     stem = _cut(stem, MAX_NAME - len((dot + extension).encode()))
     return stem + dot + extension or "unnamed"
+
+
+def told_name(path: Path) -> str:
+    """Return what others are told a file is called; a name need not be UTF-8 here."""
+    return os.fsencode(path.name).decode(errors="replace")
 
 
 def shown(text: str, most: int = 300) -> str:

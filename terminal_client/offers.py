@@ -121,14 +121,16 @@ class Letter:
     """offer, item or mail."""
     sender: str
     subject: str
-    date: str
+    date: datetime | None
     size: int
     seen: bool
     item: str | None
+    """The id of the item that the message stands for."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``mshare inbox --json`` prints."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        facts = {name: getattr(self, name) for name in self.__slots__}
+        return {**facts, "date": self.date.isoformat() if self.date else None}
 
 
 async def inbox(connection: MailboxConnection) -> list[Letter]:
@@ -150,7 +152,7 @@ def _letter(facts: dict[str, Any]) -> Letter:
         kind=kind,
         sender=parseaddr(fields.get("from", ""))[1],
         subject=fields.get("subject", ""),
-        date=fields.get("date", ""),
+        date=mailbox.date(fields.get("date")),
         size=int(facts.get("RFC822.SIZE") or 0),
         seen="\\seen" in flags,
         item=item,

@@ -30,6 +30,9 @@ ProfileOption = Annotated[
         "Default: $MSHARE_PROFILE, else 'default'.",
     ),
 ]
+_NUMBERS = frozenset({"size", "place", "octets"})
+_UNDIVIDED = _NUMBERS | {"id", "item", "date", "until", "state", "kind"}
+"""Columns whose cells are one word each: never broken over two lines."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -64,12 +67,18 @@ def dump(value: Any) -> None:
     say(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table; foreign texts may be in it."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], none: str) -> None:
+    """Write a table; foreign texts may be in it.  ``none`` says that it is empty.
+
+    On a terminal, what stands behind the column ``name`` (a note, a reason) is
+    written below the name, so that 80 columns are enough.
+    """
     clean = [[shown(str(cell)) for cell in row] for row in rows]
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and clean:
         _draw(columns, clean)
         return
+    if sys.stdout.isatty():
+        remark(none)
     for row in clean:
         say("\t".join(row))
 
@@ -79,12 +88,18 @@ def _draw(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    last = columns.index("name") if "name" in columns else len(columns) - 1
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        right = column in {"size", "place", "octets"}
-        grid.add_column(column, justify="right" if right else "left", overflow="fold")
+    for column in columns[: last + 1]:
+        grid.add_column(
+            column,
+            justify="right" if column in _NUMBERS else "left",
+            overflow="fold",
+            no_wrap=column in _UNDIVIDED,
+        )
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        below = "\n".join(filter(None, row[last:]))
+        grid.add_row(*(Text(cell) for cell in (*row[:last], below)))
     Console().print(grid)
 
 

@@ -83,7 +83,10 @@ class MailboxConnection:
         if words[1:2] == [b"BYE"]:
             raise errors.TryLaterError("the IMAP server is busy or closing; try later")
         if words[:2] != [b"*", b"OK"]:
-            raise errors.ProtocolError("what answers is not an IMAP server")
+            raise errors.ProtocolError(
+                f"what answers at {self._profile.imap} is not an IMAP server; "
+                "check the profile's port"
+            )
         self._note_capabilities(greeting)
 
     def _note_capabilities(self, line: bytes) -> None:

@@ -23,6 +23,7 @@ from maild.wire import smtp
 from maild.wire.imap_url import ImapUrl
 from terminal_client import errors
 from terminal_client.matching import Remembered
+from terminal_client.naming import told_name
 from terminal_client.reading import LocalFile
 from terminal_client.session_smtp import LAST_REPLY_TIMEOUT, SubmissionConnection
 
@@ -82,10 +83,11 @@ async def upload(
 def _upload_head(
     sender: Address, file: LocalFile, entry: Remembered, terminal: str
 ) -> bytes:
+    name = told_name(file.path)
     item = ItemFacts(
         id="",
-        name=file.path.name,
-        type=media_type(file.path.name),
+        name=name,
+        type=media_type(name),
         size=file.shape.size,
         sha256=None,
         sender=None,

@@ -204,6 +204,8 @@ class Terminal:
         place = await self._place_of(what, to, progress)
         sent = []
         async with self._connections.smtp() as smtp:
+            if len(to) > 1:  # all or none
+                await submission.ask(smtp, self.profile.address, to)
             # BURL is offered after AUTH only; asking again would cost a round trip.
             url = replace(place.url, host=smtp.ehlo.domain)
             for recipient in to:

@@ -62,8 +62,13 @@ def client_context(profile: Profile) -> ssl.SSLContext:
         return context
     try:
         context.load_verify_locations(cafile=profile.ca)
-    except (OSError, ssl.SSLError) as error:
+    except ssl.SSLError as error:
         raise SetUpError(
-            f"the authority's certificate {profile.ca} cannot be read: {error}"
+            f"{profile.ca} holds no certificate (PEM) of an authority"
+        ) from error
+    except OSError as error:
+        raise SetUpError(
+            f"the authority's certificate {profile.ca} cannot be read: "
+            f"{(error.strerror or str(error)).lower()}"
         ) from error
     return context

@@ -47,6 +47,8 @@ class Transfer:
     """The last enhanced status code, "5.1.1", or ""."""
     reply: str = ""
     """The last reply's text, or ""."""
+    created: int = 0
+    """When it was sent, in Unix seconds; 0 when the server does not say."""
 
     @property
     def is_final(self) -> bool:
@@ -79,7 +81,8 @@ async def everything(connection: MailboxConnection) -> list[Transfer]:
     found = await mailbox.fetch(connection, uids, wanted)
     shown = {_id_of(facts): facts for facts in found if _id_of(facts)}
     details = await _details(connection, list(shown))
-    return [_transfer(id_, facts, details.get(id_, {})) for id_, facts in shown.items()]
+    every = [_transfer(i, facts, details.get(i, {})) for i, facts in shown.items()]
+    return sorted(every, key=lambda t: (t.created, t.uid))  # a UID is renewed
 
 
 async def some(connection: MailboxConnection, ids: list[str]) -> list[Transfer]:
@@ -137,6 +140,7 @@ def _transfer(id_: str, facts: dict[str, Any], detail: dict[str, Any]) -> Transf
         size=_number(detail.get("size")),
         status=str(detail.get("status") or ""),
         reply=str(detail.get("reply") or ""),
+        created=_number(detail.get("created")),
     )
 
 

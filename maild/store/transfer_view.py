@@ -70,6 +70,7 @@ def show_numbers(tx: Tx, transfer: Transfer) -> None:
         "size": transfer.size,
         "recipient": str(transfer.recipient),
         "name": transfer.name,
+        "created": int(transfer.created),
         "status": transfer.status,
         "reply": transfer.reply,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import typer
 
-from maild.mail.plain import amount
 from terminal_client import screen
 from terminal_client.offers import Letter
 from terminal_client.screen import JsonOption, ProfileOption
@@ -21,18 +20,18 @@ def inbox(
         screen.dump([letter.to_json() for letter in letters])
         return
     screen.table(
-        ("kind", "item", "size", "from", "date", "subject"),
+        ("kind", "item", "date", "from", "subject"),
         (
             (
                 letter.kind if letter.seen else f"{letter.kind} (new)",
                 letter.item or "",
-                amount(letter.size),
+                screen.moment(letter.date),
                 letter.sender,
-                letter.date,
                 letter.subject,
             )
             for letter in letters
         ),
+        none="INBOX is empty",
     )
 
 

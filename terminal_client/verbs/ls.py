@@ -32,6 +32,7 @@ def ls(
             )
             for item in items
         ),
+        none="your Library is empty",
     )
 
 

@@ -37,6 +37,7 @@ def offers(
             )
             for waiting in found
         ),
+        none="no offer waits for you",
     )
 
 

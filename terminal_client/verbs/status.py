@@ -19,7 +19,7 @@ def status(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Follow until nothing moves any more.")
+        bool, typer.Option("--watch", help="Follow those under way to their ends.")
     ] = False,
     as_json: JsonOption = False,
     named: ProfileOption = None,
@@ -32,7 +32,7 @@ def status(
     found = screen.run(_status(screen.chosen(context, named), ids or [], watch))
     if as_json:
         screen.dump([transfer.to_json() for transfer in found])
-    else:
+    elif found or not watch:
         show(found)
     raise typer.Exit(max((t.exit_status for t in found), default=0) if ids else 0)
 
@@ -47,6 +47,7 @@ def show(found: list[Transfer]) -> None:
     screen.table(
         ("id", "state", "octets", "to", "name", "reason"),
         ((t.id, t.state, moved(t), t.recipient, t.name, t.reason) for t in found),
+        none="nothing has been sent yet",
     )
 
 

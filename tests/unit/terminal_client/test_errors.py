@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 
 import pytest
@@ -59,3 +60,10 @@ def test_connecting() -> None:
     assert late.status == os.EX_TEMPFAIL
     untrusted = ssl.SSLCertVerificationError(1, "no")
     assert "--ca FILE" in str(from_connect(untrusted, "the IMAP server", "a:993"))
+
+
+def test_a_port_without_tls_and_a_host_that_is_not() -> None:
+    plain = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    assert "does not speak TLS" in str(from_connect(plain, "it", "a:143"))
+    unknown = socket.gaierror(-2, "Name or service not known")
+    assert "no such host" in str(from_connect(unknown, "it", "a:993"))

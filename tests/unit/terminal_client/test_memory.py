@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,19 @@ def test_a_broken_file_is_told(tmp_path: Path) -> None:
     file.write_bytes(b"no data base" * 1000)
     with pytest.raises(LocalInputOutputError, match=r"memory\.sqlite"):
         Memory(file).terminal()
+
+
+def test_two_at_once_are_one_terminal(memory: Memory, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        seen = set(pool.map(lambda _: memory.terminal(), range(8)))
+    assert len(seen) == 1
+    base = sqlite3.connect(tmp_path / "profile" / "memory.sqlite")
+    assert base.execute("SELECT count(*) FROM terminal").fetchone() == (1,)
+    base.close()
+
+
+def test_a_path_need_not_be_utf8(memory: Memory) -> None:
+    path = Path(os.fsdecode(b"/tmp/\xff.txt"))
+    entry = memory.begin(path, SHAPE)
+    assert memory.by_path(path) == entry
+    assert memory.by_path(Path("/tmp/\ufffd.txt")) is None

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terminal_client.naming import MAX_NAME, free_place, safe_name, shown
+from terminal_client.naming import MAX_NAME, free_place, safe_name, shown, told_name
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,8 @@ def test_a_taken_place_is_left_alone(tmp_path: Path) -> None:
     assert free_place(tmp_path, "a.txt") == tmp_path / "a (3).txt"
     (tmp_path / "noext").touch()
     assert free_place(tmp_path, "noext") == tmp_path / "noext (2)"
+
+
+def test_others_are_told_a_name_they_can_read() -> None:
+    assert told_name(Path("/x/film.mov")) == "film.mov"
+    assert told_name(Path(os.fsdecode(b"/x/\xff.txt"))) == "\ufffd.txt"

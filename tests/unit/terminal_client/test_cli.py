@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""The command as a process: what a shell may do to its streams."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+EXPLAIN = [sys.executable, "-m", "terminal_client", "explain", "4.4.1"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")  # noqa: PTH110 # at import
+def test_a_full_disk_is_no_bug() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 # a device
+        ended = subprocess.run(
+            EXPLAIN, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert ended.returncode == os.EX_IOERR
+    assert ended.stderr == b"mshare: input or output failed: no space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_streams_are_no_bug(closed: str) -> None:
+    script = f'exec "$@" {closed}'
+    ended = subprocess.run(
+        ["sh", "-c", script, "sh", *EXPLAIN], capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.startswith(b"" if "1>" in closed else b"4.4.1")
