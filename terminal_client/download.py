@@ -33,7 +33,9 @@ class _Slice:
     """One range that was asked for; ``filled`` octets of ``buffer`` have come."""
 
     offset: int
+    room: memoryview
     buffer: memoryview
+    """The beginning of ``room``, all of it but for the last slice."""
     fetching: asyncio.Task[int]
 
 
@@ -46,12 +48,18 @@ async def content(
     """
     digest = hashlib.sha256()
     slices: deque[_Slice] = deque()
+    spare: list[memoryview] = []
     asked = done = 0
     progress(0, item.size)
     try:
         while done < item.size:
             while asked < item.size and len(slices) < AHEAD:
-                slices.append(_ask(connection, item, asked))
+                room = (
+                    spare.pop()
+                    if spare
+                    else memoryview(bytearray(min(SLICE, item.size)))
+                )
+                slices.append(_ask(connection, item, asked, room))
                 asked += len(slices[-1].buffer)
             current = slices.popleft()
             if await current.fetching != len(current.buffer):
@@ -61,6 +69,7 @@ async def content(
                 )
             await asyncio.to_thread(_keep, current.buffer, sink, digest)
             done += len(current.buffer)
+            spare.append(current.room)
             progress(done, item.size)
     finally:
         for unwanted in slices:
@@ -83,11 +92,12 @@ def _keep(octets: memoryview, sink: BinaryIO, digest: hashlib._Hash) -> None:
         ) from error
 
 
-def _ask(connection: MailboxConnection, item: Item, offset: int) -> _Slice:
-    count = min(SLICE, item.size - offset)
-    buffer = memoryview(bytearray(count))
+def _ask(
+    connection: MailboxConnection, item: Item, offset: int, room: memoryview
+) -> _Slice:
+    buffer = room[: item.size - offset]
     fetching = asyncio.ensure_future(_fetch(connection, item, offset, buffer))
-    return _Slice(offset, buffer, fetching)
+    return _Slice(offset, room, buffer, fetching)
 
 
 async def _fetch(
@@ -135,6 +145,10 @@ class Destination:
                 raise errors.CannotCreateError(
                     f"{directory} has room for {free:,} octets, {size:,} are needed; "
                     "make room or name another place with -o"
+                )
+            if self.path.exists() and not self.path.is_file():
+                raise errors.CannotCreateError(
+                    f"{self.path} is not a regular file; write to it with -o - and >"
                 )
             if self._exact and not self._replace and self.path.exists():
                 raise errors.CannotCreateError(

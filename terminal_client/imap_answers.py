@@ -79,14 +79,28 @@ class ResponseReader:
             if response is not None:
                 yield response
 
-    def _fill(self, view: memoryview) -> int:
+    @property
+    def room(self) -> memoryview | None:
+        """What a literal under way still lacks; None between literals.
+
+        Whoever has its next octets may put them here, and say so to `filled`.
+        """
+        return None if self._literal is None else self._literal[self._filled :]
+
+    def filled(self, count: int) -> None:
+        """Take it that the first ``count`` octets of `room` have come."""
         assert self._literal is not None
-        count = min(len(view), len(self._literal) - self._filled)
-        self._literal[self._filled : self._filled + count] = view[:count]
         self._filled += count
         if self._filled == len(self._literal):
             self._fragments.append(bytes(self._kept or b""))
             self._literal = self._kept = None
+
+    def _fill(self, view: memoryview) -> int:
+        room = self.room
+        assert room is not None
+        count = min(len(view), len(room))
+        room[:count] = view[:count]
+        self.filled(count)
         return count
 
     def _end_of_line(self) -> Response | None:

@@ -30,6 +30,10 @@ CommandTimeout = lib.CommandTimeout
 """Raised when the server was silent for too long while a command waited."""
 
 
+LARGE = 64 * 1024
+"""Octets that a literal lacks from which it is worth going around `data_received`."""
+
+
 def quoted(text: str) -> str:
     """Return ``text`` as a quoted string (RFC 9051 §4.3)."""
     return str(lib.quoted(text))
@@ -91,6 +95,10 @@ class ImapProtocol(lib.IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib 
         except AnswerError as error:
             self._fail_all(errors.ProtocolError(f"the IMAP server sent {error}"))
             self.transport.abort()
+            return
+        room = self._reader.room
+        if room is not None and len(room) >= LARGE:
+            self.transport.set_protocol(_Literal(self, self._reader))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End every wait (asyncio.Protocol)."""
@@ -143,6 +151,38 @@ class ImapProtocol(lib.IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib 
             self.greeting.exception()  # nobody may be waiting any more
         while self.pending:
             self.pending.popleft().fail(error)
+
+
+class _Literal(asyncio.BufferedProtocol):
+    """Stands in for an `ImapProtocol` while the octets of one literal come.
+
+    The transport writes them where they belong, never behind the literal's end.
+    """
+
+    def __init__(self, protocol: ImapProtocol, reader: ResponseReader) -> None:
+        self._protocol = protocol
+        self._reader = reader
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return what the literal lacks (asyncio.BufferedProtocol)."""
+        room = self._reader.room
+        assert room is not None, "the literal's end hands the transport back"
+        return room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Count what was written there (asyncio.BufferedProtocol)."""
+        if self._protocol.pending:
+            self._protocol.pending[0].stay()
+        self._reader.filled(nbytes)
+        if self._reader.room is None:
+            self._protocol.transport.set_protocol(self._protocol)
+
+    def eof_received(self) -> None:
+        """Close: nothing can follow (asyncio.BufferedProtocol)."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End every wait (asyncio.BufferedProtocol)."""
+        self._protocol.connection_lost(exc)
 
 
 class ImapClient(lib.IMAP4):  # type: ignore[misc] # aioimaplib is untyped

@@ -70,6 +70,31 @@ async def test_slices_make_the_whole(
     assert seen[-1] == size
 
 
+async def test_large_slices_go_around_the_reader(tmp_path: Path) -> None:
+    content = os.urandom(2 * download.SLICE + 12_345)
+    octets, digest = await fetch(tmp_path, content, len(content), [])
+    assert octets == content
+    assert digest == hashlib.sha256(content).hexdigest()
+
+
+async def test_a_cut_within_a_large_slice(tmp_path: Path) -> None:
+    async def cut(talk: Talk) -> None:
+        await talk.imap_login()
+        await talk.hear()
+        talk.writer.write(b"* 1 FETCH (UID 7 BINARY[2]<0> ~{%d}\r\n" % download.SLICE)
+        talk.writer.write(bytes(300_000))
+        await talk.writer.drain()
+        talk.writer.close()
+
+    async with servers(tmp_path, imap=cut) as made:
+        connection = MailboxConnection(made.profile, client_context(made.profile))
+        await connection.open(PASSWORD)
+        with pytest.raises(errors.TryLaterError, match="was lost"):
+            await download.content(
+                connection, item(download.SLICE), io.BytesIO(), lambda done, total: None
+            )
+
+
 async def test_content_that_ends_early(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,3 +191,12 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     place = download.destination("x", tmp_path / "no" / "where", replace=False)
     with pytest.raises(errors.CannotCreateError):
         place.open(1)
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(errors.CannotCreateError, match="not a regular file"):
+        download.destination("x", pipe, replace=True).open(1)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

@@ -72,6 +72,22 @@ def test_a_literal_goes_where_it_is_wanted() -> None:
     assert buffer == b"abc\0"
 
 
+def test_the_rest_of_a_literal_may_be_put_there() -> None:
+    buffer = bytearray(6)
+    reader = ResponseReader(lambda before, size: memoryview(buffer)[:size])
+    assert [reader.room] == [None]
+    assert not list(reader.feed(b"* 1 FETCH (BINARY[1]<0> {6}\r\nab"))
+    for octets in (b"cde", b"f"):
+        room = reader.room
+        assert room is not None
+        room[: len(octets)] = octets
+        reader.filled(len(octets))
+    assert [reader.room] == [None]
+    (found,) = reader.feed(b")\r\n")
+    assert found.fragments[-1] == b")"
+    assert buffer == b"abcdef"
+
+
 def test_an_empty_literal() -> None:
     (found,) = read(b'* 1 FETCH (BODY[] {0}\r\n X "")\r\n', [])
     assert fetched(found) == {"BODY[]": b"", "X": b""}
