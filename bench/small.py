@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.dialogue import Dialogue
 from bench.house import RECIPIENT, SENDER, house
-from bench.postfix import postfix, why_not
+from tests.interop.postfix import DISCARDING, postfix, why_not
 
 OCTETS = 10 * 1024
 """Octets of one message."""
@@ -106,8 +106,8 @@ def main() -> None:
             "maild, DATA": (by_data, station.port),
         }
         if reason is None:
-            port = stack.enter_context(postfix(folder / "postfix"))
-            ways["Postfix, DATA"] = (by_data, port)
+            peer = stack.enter_context(postfix(folder / "postfix", DISCARDING))
+            ways["Postfix, DATA"] = (by_data, peer.port)
         for number in range(rounds):
             for connections in CONNECTIONS:
                 for name, (way, port) in ways.items():

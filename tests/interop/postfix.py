@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private Postfix for c.example: files what it takes, relays what it is given."""
+"""A private Postfix: files what it takes and relays, or discards."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ queue_directory = {folder}/queue
 data_directory = {folder}/data
 myhostname = mx.c.example
 mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+disable_dns_lookups = yes
+smtpd_peername_lookup = no
+smtpd_client_connection_count_limit = 0
+in_flow_delay = 0
+alias_maps =
+maillog_file = {folder}/maillog
+maillog_file_prefixes = {folder}
+"""
+FILING = """\
 virtual_mailbox_domains = c.example
 virtual_mailbox_maps = static:box/
 virtual_mailbox_base = {folder}/mail
@@ -27,18 +39,17 @@ virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_mailbox_limit = 0
 message_size_limit = 40000000
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
 transport_maps = inline:{{ b.example=smtp:[127.0.0.1]:{peer} }}
 smtp_tls_security_level = may
 smtp_host_lookup = native
-disable_dns_lookups = yes
-smtpd_peername_lookup = no
-alias_maps =
-maillog_file = {folder}/maillog
-maillog_file_prefixes = {folder}
 """
+"""Mail for c.example lands in a Maildir, mail for b.example goes to port ``peer``."""
+DISCARDING = """\
+relay_domains = b.example
+default_transport = discard:bench
+relay_transport = discard:bench
+"""
+"""Every message is taken into the queue and then discarded: for benchmarks."""
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
@@ -52,6 +63,7 @@ error unix - - n - - error
 retry unix - - n - - error
 smtp unix - - n - - smtp
 virtual unix - n n - - virtual
+discard unix - - n - - discard
 tlsmgr unix - - n 1000? 1 tlsmgr
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
@@ -78,8 +90,8 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def postfix(folder: Path, peer: int) -> Iterator[Postfix]:
-    """Run Postfix below ``folder``; mail for b.example goes to port ``peer``."""
+def postfix(folder: Path, settings: str, *, peer: int = 0) -> Iterator[Postfix]:
+    """Run Postfix with all it owns below ``folder``."""
     conf = folder / "conf"
     for name in ("conf", "queue", "data", "mail"):
         (folder / name).mkdir(parents=True)
@@ -92,7 +104,9 @@ def postfix(folder: Path, peer: int) -> Iterator[Postfix]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
     (conf / "main.cf").write_text(
-        _MAIN.format(folder=folder, peer=peer, uid=owner.st_uid, gid=owner.st_gid)
+        (_MAIN + settings).format(
+            folder=folder, peer=peer, uid=owner.st_uid, gid=owner.st_gid
+        )
     )
     (conf / "master.cf").write_text(_MASTER.format(port=port))
     command = ["postfix", "-c", str(conf)]

@@ -18,7 +18,7 @@ import pytest
 from tests.flows.plain import as_base64, binary, find, mailbox
 from tests.flows.programs import Programs, edit, eventually, playground, sha256
 from tests.flows.story import transfer_of
-from tests.interop.postfix import Postfix, postfix, why_not
+from tests.interop.postfix import FILING, Postfix, postfix, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 
@@ -29,7 +29,7 @@ def beside_postfix(tmp_path: Path) -> Iterator[tuple[Programs, Postfix]]:
     with ExitStack() as stack:
         programs = stack.enter_context(playground(tmp_path / "playground"))
         port = programs.port("b", "smtp")
-        peer = stack.enter_context(postfix(tmp_path / "postfix", port))
+        peer = stack.enter_context(postfix(tmp_path / "postfix", FILING, peer=port))
         server = programs.servers["a"]
         server.stop()
         address = f"127.0.0.1:{peer.port}"
