@@ -3,7 +3,8 @@
 
 - a share without ticket is offered (to a server of ours) or mailed (to any other);
 - a share with ticket is pushed: never without TLS that proves who the peer is;
-- ordinary mail and answers go as they are.
+- an answer that brings a ticket goes by such TLS, too;
+- ordinary mail and other answers go as they are.
 
 An attempt ends in exactly one recorded event and one delivery line.
 """
@@ -30,7 +31,7 @@ from maild.mail.offer import proof
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.mail.transfer import Event, IllegalTransitionError, Kind, retry_delay
 from maild.store import items, messages, trace, transfers
-from maild.store.errors import NotFoundError, StoreError
+from maild.store.errors import NotFoundError, StoreBrokenError, StoreError
 from maild.store.items import Item
 from maild.store.trace import TraceEvent
 from maild.store.transfers import Transfer
@@ -42,6 +43,10 @@ GONE = Reply(554, "6.0", "the item or message is not there any more")
 TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
 NEEDS_SMTPUTF8 = letter.NEEDS_SMTPUTF8
 STOPPED = Reply(451, "3.2", "the attempt was stopped")
+RECORD_AGAIN = 1.0
+"""Seconds until an outcome that could not be recorded is recorded again; doubles."""
+RECORD_AGAIN_MOST = 60.0
+"""Longest such time, in seconds."""
 
 
 class Attempt:
@@ -69,7 +74,7 @@ class Attempt:
             raise
         self.is_decided = True
         try:
-            await self._record(outcome)
+            await self._keep_recording(outcome)
         finally:
             self._log_line(outcome)
         if outcome.is_final:
@@ -97,7 +102,8 @@ class Attempt:
         transfer, means = self._transfer, self._means
         route = await means.router.find(transfer.recipient.domain)
         ticketed = transfer.kind is Kind.SHARE and transfer.ticket is not None
-        level = Tls.TRUSTED if ticketed and not route.peer.plain else Tls.MAY
+        secret = ticketed or transfer.carries_ticket
+        level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
         with Octets(means.store.blobs, means.readers) as octets:
             if transfer.kind is not Kind.SHARE:
                 return await self._mail(route, level, octets)
@@ -231,7 +237,7 @@ class Attempt:
     async def _content_starts(self, offset: int, total: int) -> None:
         text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
         await self._means.store.index.write(
-            content_starts, self._transfer.id, self._now(), self._event(text)
+            content_starts, self._transfer, self._now(), self._event(text)
         )
 
     def _report(self, landed: int) -> None:
@@ -239,6 +245,25 @@ class Attempt:
         self._means.store.index.submit(
             transfers.progress, self._transfer.id, landed, self._now()
         )
+
+    async def _keep_recording(self, outcome: Outcome) -> None:
+        """Record the outcome, however long the store has no room for it.
+
+        What the peer has taken must not be sent again because our disk is full.
+        """
+        pause = RECORD_AGAIN
+        while True:
+            try:
+                return await self._record(outcome)
+            except StoreBrokenError:
+                raise
+            except Exception:  # noqa: BLE001 - the claim stands until it is recorded
+                _log.exception("%s: an outcome is not recorded", self._transfer.id)
+            session, self._session = self._session, None
+            if session is not None:
+                await session.channel.quit()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RECORD_AGAIN_MOST)
 
     async def _record(self, outcome: Outcome) -> None:
         index, now = self._means.store.index, self._now()
@@ -253,7 +278,7 @@ class Attempt:
         try:
             await index.write(
                 record,
-                self._transfer.id,
+                self._transfer,
                 outcome,
                 now,
                 self._tally,

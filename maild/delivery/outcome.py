@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from maild import delivery_log
 from maild.delivery.work import Tally
 from maild.mail.reply import Reply
-from maild.mail.transfer import Event
+from maild.mail.transfer import Event, IllegalTransitionError
 from maild.store import trace, transfers
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
+from maild.store.transfers import Transfer
 
 _WORDS = {
     Event.DELIVER: "sent",
@@ -48,15 +49,26 @@ def failed(reply: Reply) -> Outcome:
     return Outcome(event, reply)
 
 
-def content_starts(tx: Tx, transfer_id: str, now: float, event: TraceEvent) -> None:
+def content_starts(tx: Tx, transfer: Transfer, now: float, event: TraceEvent) -> None:
     """Record that the server let content through (a job)."""
-    transfers.advance(tx, transfer_id, Event.CONTENT_STARTS, now)
+    _check(tx, transfer)
+    transfers.advance(tx, transfer.id, Event.CONTENT_STARTS, now)
     trace.note(tx, event)
+
+
+def _check(tx: Tx, transfer: Transfer) -> None:
+    """Raise `IllegalTransitionError` when the claim that was made is over.
+
+    An answer can overtake the 250 to its offer, and the push be claimed before that
+    comes: what becomes of the offer then says nothing about the push.
+    """
+    if transfers.get(tx, transfer.id).ticket != transfer.ticket:
+        raise IllegalTransitionError("an answer has come in meanwhile")
 
 
 def record(
     tx: Tx,
-    transfer_id: str,
+    transfer: Transfer,
     outcome: Outcome,
     now: float,
     tally: Tally,
@@ -64,11 +76,12 @@ def record(
     event: TraceEvent,
 ) -> None:
     """Record everything an outcome changes (a job); ``due`` is for a deferred one."""
+    _check(tx, transfer)
     if tally.landed:
-        transfers.progress(tx, transfer_id, tally.landed, now)
+        transfers.progress(tx, transfer.id, tally.landed, now)
     transfers.advance(
         tx,
-        transfer_id,
+        transfer.id,
         outcome.event,
         now,
         reply=outcome.reply.with_text(delivery_log.clean(outcome.reply.text)),

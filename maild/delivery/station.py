@@ -8,6 +8,7 @@ taken back or held while its attempt runs stops that attempt.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,16 +28,20 @@ from maild.store import transfers
 from maild.store.errors import NotFoundError, StoreBrokenError
 from maild.store.house import Store
 from maild.store.index import Tx
-from maild.store.transfers import Transfer
+from maild.store.transfers import Slots, Transfer
+
+_log = logging.getLogger("maild.delivery")
 
 OWNER: Final = "delivery"
 """Who claims: one delivery process serves one store."""
 READERS: Final = 4
 """Threads that read blobs for all attempts."""
 BACKLOG: Final = 4
-"""Claimed transfers that may wait for busy next hops, in multiples of ``attempts``."""
+"""Transfers claimed for one domain at once, in multiples of ``per_next_hop``."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds after which the queue is looked at without a reason."""
+AFTER_ERROR: Final = 1.0
+"""Seconds until the next look when the store could not answer (it may be full)."""
 _STOPPED = frozenset({State.CANCELLED, State.EXPIRED, State.FAILED})
 
 
@@ -92,25 +97,36 @@ class DeliveryStation:
     async def _serve(self, group: asyncio.TaskGroup, means: Means) -> None:
         with self._store.changes.watch("queue") as watch:
             while not self._store.broken:
-                await self._stop_unwanted()
-                await self._claim()
-                self._start(group, means, watch.wake)
-                await watch.wait(await self._pause())
+                try:
+                    await self._stop_unwanted()
+                    await self._claim()
+                    self._start(group, means, watch.wake)
+                    pause = await self._pause()
+                except Exception:  # noqa: BLE001 - the next look may go well
+                    _log.exception("a look at the queue failed")
+                    await asyncio.sleep(AFTER_ERROR)
+                    pause = AFTER_ERROR
+                await watch.wait(pause)
         raise StoreBrokenError("the device refused a sync")
 
     @property
     def _room(self) -> int:
         """Transfers that may be claimed now."""
-        free = self._settings.attempts - len(self._running)
-        return min(free, self._settings.attempts * BACKLOG - len(self._waiting))
+        return self._settings.attempts - len(self._running)
+
+    @property
+    def _slots(self) -> Slots:
+        """What may be claimed for each domain: a slow one holds up no other."""
+        waiting = Counter(transfer.recipient.domain for transfer in self._waiting)
+        return Slots(self._settings.per_next_hop * BACKLOG, self._busy + waiting)
 
     async def _claim(self) -> None:
         """Take what is due, as much as there may be under way or waiting."""
-        now, most = self._store.clock(), self._room
-        due = await self._store.index.read(transfers.next_due)
+        now, most, slots = self._store.clock(), self._room, self._slots
+        due = await self._store.index.read(transfers.next_due, slots)
         if most > 0 and due is not None and due <= now:
             self._waiting += await self._store.index.write(
-                transfers.claim, OWNER, now, most
+                transfers.claim, OWNER, now, most, slots
             )
 
     def _start(
@@ -148,7 +164,7 @@ class DeliveryStation:
         """Return the seconds to sleep unless the queue changes."""
         if self._room <= 0:
             return LONGEST_SLEEP  # an attempt that ends wakes us
-        due = await self._store.index.read(transfers.next_due)
+        due = await self._store.index.read(transfers.next_due, self._slots)
         if due is None:
             return LONGEST_SLEEP
         return min(max(due - self._store.clock(), 0.05), LONGEST_SLEEP)

@@ -167,7 +167,7 @@ def _queue_answer(
         octets=0,
         nonce=None,
         ticket=None,
-        ticket_size=None,
+        ticket_size=answer.size if answer.accepted else None,
         attempts=0,
         due=now,
         expires=now + ANSWER_LIFETIME,

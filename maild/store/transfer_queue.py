@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from maild.mail.reply import Reply
@@ -23,27 +23,73 @@ _NO_ANSWER = Reply(450, "4.7", "the recipient did not answer in time")
 _TOO_LATE = Reply(450, "4.7", "it could not be delivered in time")
 
 
-def claim(tx: Tx, owner: str, now: float, most: int) -> list[Transfer]:
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many transfers of one domain may be under way, and how many are."""
+
+    each: int
+    taken: Mapping[str, int]
+
+    def left(self, domain: str) -> int:
+        """Return how many more of a domain may be claimed."""
+        return self.each - self.taken.get(domain, 0)
+
+    def but_for_full(self, place: int) -> tuple[str, list[str]]:
+        """Return a condition that passes what full domains wait for; ?place is free.
+
+        However many wait for a domain that is slow, they hide no other's.
+        """
+        names = [f"@{domain}" for domain in self.taken if self.left(domain) <= 0]
+        condition = "".join(
+            f" AND substr(recipient, -length(?{n})) != ?{n}"
+            for n in range(place, place + len(names))
+        )
+        return condition, names
+
+
+UNBOUNDED = Slots(2**31, {})
+
+
+def claim(
+    tx: Tx, owner: str, now: float, most: int, slots: Slots = UNBOUNDED
+) -> list[Transfer]:
     """Take up to ``most`` due transfers for delivery process ``owner``.
 
     Fair: at most one share per account and next hop before the next account's; small
-    mail (offers, answers, ordinary) goes before content.
+    mail (offers, answers, ordinary) goes before content; no domain has more than
+    ``slots`` allow.
     """
-    taken = _due(tx, now, most, "ticket IS NULL")
+    taken = _fitting(_due(tx, now, most, "ticket IS NULL", slots), slots)
     if len(taken) < most:
-        content = _due(tx, now, LOOKED_AT, "ticket IS NOT NULL")
-        taken += _in_turn(content)[: most - len(taken)]
+        content = _in_turn(_due(tx, now, LOOKED_AT, "ticket IS NOT NULL", slots))
+        taken = _fitting([*taken, *content], slots)[:most]
     claimed = [advance(tx, transfer.id, Event.CLAIM, now) for transfer in taken]
     for transfer in claimed:
         tx.run("UPDATE transfer SET claimed_by = ?2 WHERE id = ?1", transfer.id, owner)
     return claimed
 
 
-def _due(tx: Tx, now: float, most: int, which: str) -> list[Transfer]:
+def _fitting(found: Iterable[Transfer], slots: Slots) -> list[Transfer]:
+    """Return those for which their domain has a slot."""
+    seen: Counter[str] = Counter()
+    fitting: list[Transfer] = []
+    for transfer in found:
+        domain = transfer.recipient.domain
+        if seen[domain] < slots.left(domain):
+            seen[domain] += 1
+            fitting.append(transfer)
+    return fitting
+
+
+def _due(tx: Tx, now: float, most: int, which: str, slots: Slots) -> list[Transfer]:
+    passed, names = slots.but_for_full(3)
     rows = tx.all(
-        SELECT + f"WHERE {_DUE} AND due <= ?1 AND {which} ORDER BY due, id LIMIT ?2",
+        SELECT
+        + f"""WHERE {_DUE} AND due <= ?1 AND {which}{passed}
+            ORDER BY due, id LIMIT ?2""",
         now,
         max(0, most),
+        *names,
     )
     return [from_row(row) for row in rows]
 
@@ -59,9 +105,14 @@ def _in_turn(found: Iterable[Transfer]) -> list[Transfer]:
     return [transfer for _, transfer in sorted(ranked, key=lambda entry: entry[0])]
 
 
-def next_due(tx: Tx) -> float | None:
-    """Return when the next claimable transfer is due, or None."""
-    found = tx.value(f"SELECT min(due) FROM transfer WHERE {_DUE}")  # noqa: S608 - ours
+def next_due(tx: Tx, slots: Slots = UNBOUNDED) -> float | None:
+    """Return when the next transfer that ``slots`` allow is due, or None."""
+    passed, names = slots.but_for_full(1)
+    found = tx.value(
+        f"""SELECT due FROM transfer WHERE {_DUE}{passed}
+        ORDER BY due LIMIT 1""",  # noqa: S608 - ours
+        *names,
+    )
     return None if found is None else float(found)
 
 

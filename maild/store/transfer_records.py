@@ -33,6 +33,7 @@ class Transfer:
     nonce: str | None
     ticket: str | None
     ticket_size: int | None
+    """Octets the ticket is good for; of an answer that brings one, too."""
     attempts: int
     due: float
     expires: float
@@ -47,6 +48,11 @@ class Transfer:
     view_uid: int | None
     name: str = ""
     """Of the item, or the Subject of a mail; `add` finds it."""
+
+    @property
+    def carries_ticket(self) -> bool:
+        """Whether it is an answer that brings a ticket: a secret on its way."""
+        return self.kind is Kind.ANSWER and self.ticket_size is not None
 
 
 _COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,

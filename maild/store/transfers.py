@@ -21,6 +21,7 @@ from maild.store.index import Tx
 from maild.store.transfer_moves import add, advance, find_share, hold, progress
 from maild.store.transfer_queue import (
     Notice,
+    Slots,
     abandon_claims,
     claim,
     expire_due,
@@ -45,6 +46,7 @@ from maild.store.transfer_records import (
 __all__ = [
     "FreshShare",
     "Notice",
+    "Slots",
     "Transfer",
     "abandon_claims",
     "add",

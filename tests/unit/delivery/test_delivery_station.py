@@ -31,11 +31,15 @@ async def post(tmp_path: Path) -> AsyncIterator[Post]:
 
 @asynccontextmanager
 async def running(
-    post: Post, *ports: int, per_next_hop: int = 4, attempts: int = 20
+    post: Post,
+    *ports: int,
+    per_next_hop: int = 4,
+    attempts: int = 20,
+    plain: bool = True,
 ) -> AsyncIterator[None]:
     """Run the station; the ports are those of b.example, b1.example, ..."""
     peers = {
-        f"b{n or ''}.example": PeerSettings(f"127.0.0.1:{port}", plain=True)
+        f"b{n or ''}.example": PeerSettings(f"127.0.0.1:{port}", plain=plain)
         for n, port in enumerate(ports)
     }
     settings = DeliverySettings(
