@@ -27,6 +27,8 @@ verbs: Final = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -75,7 +77,7 @@ def serve(
 
 @verbs.command("check-config")
 def check_config(context: typer.Context, config: ConfigOption = None) -> None:
-    """Read the configuration with its certificate, and say whether it can be used."""
+    """Say whether the configuration can be used."""
     found = configuration(context, config)
     from maild import app
 

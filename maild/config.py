@@ -126,7 +126,8 @@ def load(file: Path) -> Configuration:
         with file.open("rb") as stream:
             found = tomllib.load(stream)
     except OSError as error:
-        raise ConfigError(file, error.strerror or "cannot be read") from error
+        reason = (error.strerror or "it cannot be read").lower()
+        raise ConfigError(file, f"{reason}; --config names another file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(file, f"is not TOML: {error}") from error
     peers = found.pop("peer", {})

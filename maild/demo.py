@@ -57,10 +57,11 @@ def demo(
         bool, typer.Option("--stay", help="Keep all running until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Two servers, two people, real files: upload, offer, accept, push, download.
+    """Tell the whole story with real files.
 
-    Without FILE a random one of 256 MiB.  The exit status is 0 when every file arrived
-    with the digest it left with.
+    Two servers, two people: upload, offer, accept, push, download.  Without FILE a
+    random one of 256 MiB.  The exit status is 0 when every file arrived with the
+    digest it left with.
     """
     screen = Screen()
     with _scratch() as folder:

@@ -82,7 +82,11 @@ def playground(
         ),
     ] = None,
 ) -> None:
-    """Write a complete set-up on loopback: two servers, a CA, accounts, profiles."""
+    """Write two servers on loopback, ready to start.
+
+    With a CA and certificates, accounts with random passwords, and the profiles of
+    their terminals.  Nothing is started.
+    """
     made = make(folder, base_port)
     print(f"{made.folder} holds two servers and {len(PEOPLE)} accounts:")
     for name, facts in made.facts()["accounts"].items():
@@ -98,14 +102,16 @@ def playground(
 
 def make(folder: Path, base_port: int | None = None) -> Playground:
     """Write everything below ``folder``; raise `OperatorError` when it is not empty."""
-    folder = folder.absolute()
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 # without the dots
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         taken = any(folder.iterdir())
     except OSError as error:
         raise OperatorError(f"{folder}: {error.strerror}", os.EX_CANTCREAT) from error
     if taken:
-        raise OperatorError(f"{folder}: is not empty", os.EX_CANTCREAT)
+        raise OperatorError(
+            f"{folder} is not empty; name a new directory", os.EX_CANTCREAT
+        )
     made = Playground(
         folder, _ports(base_port), {name: secrets.token_urlsafe(12) for name in PEOPLE}
     )

@@ -16,6 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 from maild.config import Configuration
 from maild.login import make_keys
 from maild.mail.address import Address, AddressError, parse_address
+from maild.mail.plain import amount
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
@@ -34,6 +35,7 @@ app = typer.Typer(
     help="Accounts: mailboxes that live here.",
     callback=keep_config,
     no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS")]
@@ -102,7 +104,9 @@ def ls(
     """List the accounts."""
     with opened(configuration(context, config).server) as records:
         found = [_facts(account) for account in records.read(accounts.everyone)]
-    show(found, ["address", "policy", "policy_size", "quota"], as_json=as_json)
+    if not as_json:
+        found = [_for_people(each) for each in found]
+    show(found, ["address", "policy", "quota"], as_json=as_json)
 
 
 @app.command()
@@ -148,7 +152,8 @@ def policy(
                 raise OperatorError("say up to which --size", os.EX_USAGE)
             records.write(accounts.set_policy, account.id, chosen, octets)
             account = _find(records, settings, address)
-    show_one(_facts(account), as_json=as_json)
+    found = _facts(account)
+    show_one(found if as_json else _for_people(found), as_json=as_json)
 
 
 def own_address(settings: Configuration, text: str) -> Address:
@@ -201,6 +206,17 @@ def _facts(account: Account) -> dict[str, Any]:
         "policy": account.policy,
         "policy_size": account.policy_size,
         "quota": account.quota,
+    }
+
+
+def _for_people(fact: dict[str, Any]) -> dict[str, Any]:
+    policy, quota = fact["policy"], fact["quota"]
+    if policy != Policy.ASK:
+        policy = f"{policy}, up to {amount(fact['policy_size'])}"
+    return {
+        "address": fact["address"],
+        "policy": policy,
+        "quota": None if quota is None else amount(quota),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from maild.mail.plain import amount
 from maild.mail.transfer import CLAIMABLE, FINAL, Event, IllegalTransitionError, State
 from maild.operator.console import (
     ConfigOption,
@@ -20,6 +21,7 @@ from maild.operator.console import (
     moment,
     opened,
     show,
+    show_json,
     show_one,
 )
 from maild.store import transfers
@@ -30,10 +32,11 @@ app = typer.Typer(
     help="The queue: one transfer for each item and recipient.",
     callback=keep_config,
     no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID..")]
-COLUMNS = ("id", "state", "sender", "recipient", "octets", "size", "due", "reply")
+COLUMNS = ("id", "state", "moved", "size", "due", "sender", "recipient", "trouble")
 
 
 @app.command()
@@ -41,7 +44,11 @@ def ls(
     context: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="Finished ones too.")] = False,
     state: Annotated[
-        State | None, typer.Option(help="Only those in this state.")
+        State | None,
+        typer.Option(
+            metavar="STATE",
+            help=f"Only those in this state: {', '.join(State)}.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -54,7 +61,10 @@ def ls(
     if not chosen and not as_json:
         print("the queue is empty")
         return
-    show(chosen, COLUMNS, as_json=as_json)
+    if as_json:
+        show_json(chosen)
+        return
+    show([_for_people(each) for each in chosen], COLUMNS, as_json=False)
 
 
 @app.command("show")
@@ -148,12 +158,24 @@ def facts(transfer: Transfer) -> dict[str, Any]:
     }
 
 
+def _for_people(fact: dict[str, Any]) -> dict[str, Any]:
+    """Add what `ls` shows: sizes as people read them, a reply only if it is bad."""
+    went_well = fact["status"].startswith("2.")
+    return {
+        **fact,
+        "moved": amount(fact["octets"]),
+        "size": amount(fact["size"]),
+        "trouble": "" if went_well else fact["reply"],
+    }
+
+
 def _get(records: Records, transfer_id: str) -> Transfer:
     try:
         return records.read(transfers.get, transfer_id)
     except NotFoundError as error:
         raise OperatorError(
-            f"{transfer_id}: no such transfer", os.EX_NOINPUT
+            f"{transfer_id}: no such transfer; `maild queue ls --all` shows all",
+            os.EX_NOINPUT,
         ) from error
 
 
@@ -165,9 +187,11 @@ def _each(
 ) -> None:
     """Do ``one`` to each transfer; look all of them up before touching the first."""
     with opened(configuration(context, config).server) as records:
-        for transfer in [_get(records, each) for each in ids]:
+        named = [_get(records, each) for each in ids]
+        for transfer in named:
             if transfer.state in FINAL:
                 raise OperatorError(f"{transfer.id} is {transfer.state} already")
+        for transfer in named:
             try:
                 done = one(records, transfer)
             except IllegalTransitionError as error:

@@ -44,7 +44,10 @@ def fsck(
 
 
 def gc(context: typer.Context, config: ConfigOption = None) -> None:
-    """Remove blobs that no message needs, and what broken uploads left behind."""
+    """Remove what no message needs any more.
+
+    That is blobs without a message, and what broken uploads left behind.
+    """
     with opened(configuration(context, config).server) as records:
         found = records.store.blobs.collect(records.store.clock())
     print(f"removed {found.blobs} blobs, {found.files} files, {found.octets:,} octets")

@@ -34,7 +34,10 @@ def trace(
     with opened(configuration(context, config).server) as records:
         story = records.read(traces.story, which)
     if not story:
-        raise OperatorError(f"{which}: nothing is known here", os.EX_NOINPUT)
+        raise OperatorError(
+            f"{which}: nothing is known here; give the whole id of a transfer or trace",
+            os.EX_NOINPUT,
+        )
     events = [
         {
             "at": moment(event.at),
@@ -54,7 +57,10 @@ def explain(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what an enhanced status code means here and what to do; all without CODE."""
+    """Explain a status code and what to do; list all.
+
+    Without CODE all codes are listed that this server can give; it works offline.
+    """
     if code is None:
         known = [
             {"code": c, "title": m.title} for c, m in sorted(codes.MEANINGS.items())
@@ -63,7 +69,10 @@ def explain(
         return
     meaning = codes.explain(code)
     if meaning is None:
-        raise OperatorError(f"{code}: no such code is given here", os.EX_NOINPUT)
+        raise OperatorError(
+            f"{code}: no such code is given here; `maild explain` shows all",
+            os.EX_NOINPUT,
+        )
     found, said = meaning
     if as_json:
         show_json(

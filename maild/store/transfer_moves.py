@@ -83,7 +83,8 @@ def advance(
         new = replace(new, status=reply.status or str(reply.code), reply=text)
     new = transfer_view.show(tx, release_content(tx, new), now)
     update(tx, new)
-    _note(tx, new, now, " ".join(filter(None, (event, new.status, new.reply))))
+    said = f"{event} {new.status} {new.reply}" if reply is not None else str(event)
+    _note(tx, new, now, said.rstrip())
     return new
 
 

@@ -78,6 +78,15 @@ def show_numbers(tx: Tx, transfer: Transfer) -> None:
     mailboxes.set_metadata(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, value)
 
 
+def trouble(transfer: Transfer) -> str:
+    """Return the last status and reply, for people; "" when all went well."""
+    if transfer.status.startswith("2."):
+        return ""
+    if transfer.status in transfer.reply:
+        return transfer.reply
+    return f"{transfer.status} {transfer.reply}".strip()
+
+
 def hide(tx: Tx, transfer: Transfer) -> None:
     """Remove everything that shows a transfer."""
     if transfer.account_id is None or not is_shown(transfer):
@@ -106,7 +115,7 @@ def _append(
         name=transfer.name,
         size=transfer.size,
         octets=transfer.octets,
-        reason=f"{transfer.status} {transfer.reply}".strip(),
+        reason=trouble(transfer),
     )
     facts = compose.Facts(
         message_id=f"{transfer.id}.{int(now * 1000):x}@{address.domain}",

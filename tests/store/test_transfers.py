@@ -186,6 +186,7 @@ def test_progress_never_goes_backwards(room: Room, alice: int, share: Transfer) 
             "size": 100,
             "recipient": "bob@b.example",
             "name": "film.mov",
+            "created": int(START),
             "status": "",
             "reply": "",
         }

@@ -113,7 +113,7 @@ def test_complaints_name_file_table_and_key(
 
 
 def test_a_missing_file_is_a_complaint(tmp_path: Path) -> None:
-    with pytest.raises(config.ConfigError, match="No such file"):
+    with pytest.raises(config.ConfigError, match="no such file"):
         config.load(tmp_path / "none.toml")
 
 
