@@ -177,7 +177,8 @@ def segments(tx: Tx, blob_id: int) -> list[bytes]:
 
 
 def reserved(tx: Tx) -> int:
-    """Return the octets that accepted offers keep free."""
-    return int(
-        tx.value("SELECT coalesce(sum(reserved), 0) FROM offer WHERE reserved > 0")
-    )
+    """Return (about) how many octets accepted offers keep free.
+
+    A sender may offer any number of octets: sum() would overflow, total() does not.
+    """
+    return int(tx.value("SELECT total(reserved) FROM offer WHERE reserved > 0"))

@@ -188,9 +188,13 @@ class Blobs:
         return self._index.read_here(blob_records.state, blob_id)
 
     def free_space(self) -> int:
-        """Octets that can still be written, less what accepted offers reserve."""
+        """Octets that can still be written, less what accepted offers reserve.
+
+        The last tenth is nobody's: one large promise must not refuse everything.
+        """
+        free = self._disk.free()
         reserved = self._index.read_here(blob_records.reserved)
-        return max(0, self._disk.free() - reserved)
+        return max(0, free - min(reserved, free * 9 // 10))
 
     def collect(self, now: float, *, older_than: float = 3600.0) -> gc.Collected:
         """Remove unreferenced blobs, stale incoming files and orphan files (gc)."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 
 from maild.mail import compose
@@ -18,6 +19,8 @@ TICKET_LIFETIME = 7 * 86400.0
 """Seconds a ticket is good for at least: longer than a queue's patience (5 days)."""
 ANSWER_LIFETIME = 5 * 86400.0
 """Seconds until an answer that cannot be delivered is given up (RFC 5321 §4.5.4.1)."""
+LONGEST_OFFER = 90 * 86400.0
+"""Seconds an offer stays open at most, whatever its sender says."""
 REMEMBERED = 30 * 86400.0
 """Seconds for which an offer that is over stays listed."""
 
@@ -55,7 +58,10 @@ _OFFER = """SELECT id, nonce, sender, recipient, name, type, size, sha256, creat
 def received(
     tx: Tx, account_id: int, offer: Offer, content_id: int, now: float
 ) -> bool:
-    """Keep an offer that lies in INBOX as ``content_id``; False when it is known."""
+    """Keep an offer that lies in INBOX as ``content_id``; False when its id is known.
+
+    Id and size are the sender's words, and only its recipient can know the id before.
+    """
     added = tx.run(
         """INSERT INTO offer (id, account_id, sender, recipient, nonce, name, type,
             size, sha256, home, note, content_id, expires, trace, created)
@@ -73,7 +79,7 @@ def received(
         offer.home,
         offer.note,
         content_id,
-        float(offer.expires),
+        min(float(offer.expires), now + LONGEST_OFFER),
         offer.trace,
         now,
     )
@@ -219,15 +225,18 @@ def arrived(tx: Tx, proof: str, item_id: str, final_reply: str, now: float) -> N
 
     Called in the job that adds the item: `ExistsError` (it arrived before, by another
     connection) or `NotFoundError` undo that job, so that there is exactly one copy.
+    A ticket has to be good when the push begins, not when it ends: no timer is on a
+    whole transfer.  From then on the reply is remembered as long as a queue is patient.
     """
     account_id = tx.value(
         """UPDATE offer SET state = 'arrived', reserved = 0, item_id = ?2,
-            final_reply = ?3 WHERE proof = ?1 AND state = 'accepted' AND expires > ?4
+            final_reply = ?3, expires = max(expires, ?4)
+        WHERE proof = ?1 AND state IN ('accepted', 'expired')
         RETURNING account_id""",
         proof,
         item_id,
         final_reply,
-        now,
+        now + TICKET_LIFETIME,
     )
     if account_id is not None:
         tx.changed(f"account:{account_id}")
@@ -235,6 +244,19 @@ def arrived(tx: Tx, proof: str, item_id: str, final_reply: str, now: float) -> N
         raise ExistsError("the content has arrived before")
     else:
         raise NotFoundError("there is no accepted offer for it")
+
+
+def is_repeated(tx: Tx, account_id: int, offer: Offer) -> bool:
+    """Whether exactly this offer has come before: the 250 to it was lost."""
+    known = tx.one(
+        "SELECT sender, nonce FROM offer WHERE account_id = ?1 AND id = ?2",
+        account_id,
+        offer.id,
+    )
+    return known is not None and (
+        parse_address(known[0]).key == offer.sender.key
+        and hmac.compare_digest(known[1].encode(), offer.nonce.encode())
+    )
 
 
 def open_offers(tx: Tx, account_id: int, now: float) -> list[tuple[Offer, str]]:

@@ -333,10 +333,11 @@ def test_a_missing_file_is_damage(room: Room) -> None:
 def test_free_space_leaves_what_is_reserved(room: Room) -> None:
     bob = room.account(an_offer().recipient)
     room.offer(bob, an_offer(size=1 << 50))
+    free = room.store.blobs.free_space()
     room.write(lambda tx: tx.run("UPDATE offer SET reserved = size"))
-    assert room.store.blobs.free_space() == 0
+    assert room.store.blobs.free_space() < free // 5  # a tenth is nobody's
     room.write(lambda tx: tx.run("UPDATE offer SET reserved = 0"))
-    assert room.store.blobs.free_space() > 0
+    assert room.store.blobs.free_space() > free // 5
 
 
 def test_many_blobs_grow_side_by_side(room: Room) -> None:
