@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -101,8 +102,7 @@ def postfix(folder: Path, settings: str, *, peer: int = 0) -> Iterator[Postfix]:
     shutil.chown(folder / "data", "postfix")
     shutil.chown(folder / "mail", "nobody", "nogroup")
     owner = (folder / "mail").stat()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
+    port = _free_port()
     (conf / "main.cf").write_text(
         (_MAIN + settings).format(
             folder=folder, peer=peer, uid=owner.st_uid, gid=owner.st_gid
@@ -119,6 +119,14 @@ def postfix(folder: Path, settings: str, *, peer: int = 0) -> Iterator[Postfix]:
         yield Postfix(port, folder / "mail" / "box")
     finally:
         subprocess.run([*command, "stop"], check=False, capture_output=True)
+
+
+def _free_port() -> int:
+    """Return a port below those that outgoing connections take by chance."""
+    for port in random.sample(range(10_000, 20_000), 1000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("there is no free port")
 
 
 def _listens(port: int) -> bool:
