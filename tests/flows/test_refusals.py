@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import socketserver
 import subprocess
 import threading
@@ -114,9 +115,10 @@ def test_a_wrong_password_is_told(programs: Programs, tmp_path: Path) -> None:
 
 
 def test_a_peer_that_is_down_is_tried_again_later(file: Path, tmp_path: Path) -> None:
-    with CountingProxy(1) as closed:
-        port = closed.port
-    with peer_b_behind(tmp_path / "playground", port) as programs:
+    with socket.socket() as closed, ExitStack() as stack:
+        closed.bind(("127.0.0.1", 0))  # bound, so nobody else can listen there
+        port = int(closed.getsockname()[1])
+        programs = stack.enter_context(peer_b_behind(tmp_path / "playground", port))
         programs.mshare("alice", "send", file, BOB)
         found = transfer_of(programs, "alice", file.name, "deferred")
         assert found["status"] == "4.4.1"
