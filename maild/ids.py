@@ -11,7 +11,12 @@ _ALPHABET = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 
 def queue_id() -> str:
     """Return a fresh id of 14 characters (about 80 bits)."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(14))
+    number = int.from_bytes(secrets.token_bytes(16))
+    found = ""
+    for _ in range(14):
+        number, place = divmod(number, len(_ALPHABET))
+        found += _ALPHABET[place]
+    return found
 
 
 def trace_id() -> str:

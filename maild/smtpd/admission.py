@@ -11,9 +11,8 @@ from maild.mail.envelope import MailFrom, RcptTo
 from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
-from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
-from maild.store import accounts, consent
+from maild.store import consent
 from maild.store.accounts import Account
 
 MOST_RECIPIENTS = 100
@@ -154,14 +153,11 @@ class Admission:
             await self._need_room(1)
 
     async def _need_room(self, size: int) -> None:
-        free = await in_thread(
-            self._listener.threads, self._listener.store.blobs.free_space
-        )
-        if free < size:
+        if not await self._listener.room.has(size):
             raise ReplyError(replies.STORE_FULL)
 
     async def _find(self, address: Address) -> Account | None:
-        return await self._listener.store.index.read(accounts.find, address)
+        return await self._listener.residents.find(address)
 
 
 def _is_mail_domain(address: Address) -> bool:

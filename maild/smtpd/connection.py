@@ -19,17 +19,17 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from maild import delivery_log
 from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import replies
+from maild.smtpd.answers import Answers
+from maild.smtpd.at_hand import AtHand
 from maild.smtpd.listener import Listener
-from maild.smtpd.stream import Stream
-from maild.wire.smtp_order import OrderedReplies
 from maild.wire.smtp_reply import format_reply
 
 _log = logging.getLogger(__name__)
 
 MOST_ERRORS = 20
 """Refused commands after which a connection ends (Postfix smtpd_hard_error_limit)."""
-MOST_WAITING = 50
-"""Replies that may wait for their commit before no further command is read."""
+BREATH = 24
+"""Commands after which the loop gets to other connections, however many are held."""
 LINGER = 0.5
 """Seconds of silence after which a peer that was hung up on has read our reply."""
 LINGER_OCTETS = 2**20
@@ -60,8 +60,7 @@ class Connection(SMTP):
         self.ip = ""
         self.tls = False
         self.own_task: asyncio.Task[None] | None = None
-        self._replies = OrderedReplies()
-        self._landings: set[asyncio.Task[None]] = set()
+        self._answers = Answers(self.loop, self._write)
         self._counted = False
         self._leaving = False
         self._lingers = False
@@ -107,7 +106,7 @@ class Connection(SMTP):
     # The loop of commands
 
     async def _handle_client(self) -> None:
-        self.stream = Stream(self._reader, self, self.listener)
+        self.stream = AtHand(self._reader, self, self.listener)
         try:
             if self._counted:
                 await self._converse()
@@ -125,7 +124,11 @@ class Connection(SMTP):
 
     async def _converse(self) -> None:
         await self._greet()
+        commands = 0
         while not self._leaving:
+            commands += 1
+            if not commands % BREATH:
+                await asyncio.sleep(0)
             try:
                 await self._obey(await self.stream.line())
             except ReplyError as error:
@@ -137,8 +140,7 @@ class Connection(SMTP):
             except Exception as error:  # noqa: BLE001 - temporary for the peer
                 _log.exception("%s from %s", self._verb, self.client)
                 self.say(replies.for_error(error))
-            if len(self._replies) > MOST_WAITING:
-                await self.settle()
+            await self._answers.make_room()
             await self._drain()
             if self._errors >= MOST_ERRORS:
                 self.hang_up(replies.TOO_MANY_ERRORS)
@@ -182,25 +184,28 @@ class Connection(SMTP):
 
     def say(self, reply: Reply) -> None:
         """Answer; behind everything that has not been answered yet."""
-        self._note(reply, self._verb, self.who())
-        self._replies.add(format_reply(reply))
-        self._flush()
+        if not reply.is_positive:
+            self._note(reply, self._verb, self.who())
+        self._answers.say(format_reply(reply))
 
     def say_lines(self, octets: bytes) -> None:
         """Answer with a reply that is already written out."""
-        self._replies.add(octets)
-        self._flush()
+        self._answers.say(octets)
 
     def say_later(
-        self, landing: Coroutine[Any, Any, Reply], *, about: tuple[str, str]
+        self,
+        landing: Coroutine[Any, Any, Reply],
+        *,
+        about: tuple[str, str],
+        octets: int,
     ) -> None:
         """Answer with what ``landing`` returns; the next command need not wait.
 
-        ``about``: sender and recipients, for the log.
+        ``about``: sender and recipients, for the log; ``octets`` of the message.
         """
-        slot, verb = self._replies.reserve(), self._verb
+        verb = self._verb
 
-        async def land() -> None:
+        async def land() -> bytes:
             try:
                 reply = await landing
             except ReplyError as error:
@@ -208,13 +213,11 @@ class Connection(SMTP):
             except Exception as error:  # noqa: BLE001 - temporary for the peer
                 _log.exception("landing a message from %s", self.client)
                 reply = replies.for_error(error)
-            self._note(reply, verb, about)
-            slot.octets = format_reply(reply)
-            self._flush()
+            if not reply.is_positive:
+                self._note(reply, verb, about)
+            return format_reply(reply)
 
-        task = self.loop.create_task(land())
-        self._landings.add(task)
-        task.add_done_callback(self._landings.discard)
+        self._answers.later(land(), octets)
 
     def hang_up(self, reply: Reply) -> None:
         """Say a last word and read no further command."""
@@ -223,22 +226,25 @@ class Connection(SMTP):
 
     async def settle(self) -> None:
         """Wait until every reply so far is known and written."""
-        if self._landings:
-            await asyncio.wait(set(self._landings))
+        await self._answers.settle()
         await self._drain()
 
     def _note(self, reply: Reply, verb: str, about: tuple[str, str]) -> None:
-        if reply.is_positive:
-            return
         self._errors += reply.is_permanent
         station, (sender, to) = self.listener.station, about
         delivery_log.refused(station, self.client, verb, reply, sender=sender, to=to)
 
-    def _flush(self) -> None:
-        if octets := self._replies.take():
-            self._writer.write(octets)
+    def _write(self, octets: bytes) -> None:
+        self._writer.write(octets)
 
     async def _drain(self) -> None:
+        transport = self.transport
+        if (
+            isinstance(transport, asyncio.WriteTransport)
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()
+        ):
+            return  # as ever: the peer reads
         async with asyncio.timeout(self.listener.idle_timeout):
             await self._writer.drain()
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One message while it arrives: its structure found, its large parts made blobs.
 
-Used by one worker thread at a time.  `Intake.take` never raises: whatever goes wrong
-is kept as ``failure`` and told to the peer when its chunk is over.
+Used by one thread at a time.  `Intake.take` never raises: whatever goes wrong is kept
+as ``failure`` and told to the peer when its chunk is over.  Each step is in two halves:
+reading may run on the event loop when it is short; what touches blobs never does.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 MOST_HOPS = 50
 """Received fields from which a message is in a loop (RFC 5321 §6.3)."""
+SHORT = 32 * 1024
+"""Octets that are read in less time than a thread takes to wake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +41,12 @@ class Arrived:
     """Its Share- fields: number, code, terminal, type."""
     blobs: dict[int, Sealed]
     """By place in the rope."""
+    landed: tuple[int, str]
+    """Octets and SHA-256 (hex) of the largest part; of the message if all small."""
 
     def blob_of(self, part: Part) -> Sealed | None:
         """Return the blob that holds the body of ``part``, if one does."""
         return None if part.blob is None else self.blobs.get(part.blob)
-
-    @property
-    def landed(self) -> tuple[int, str]:
-        """Octets and SHA-256 (hex) of the largest part; of the message if all small."""
-        if self.blobs:
-            largest = max(self.blobs.values(), key=lambda sealed: sealed.size)
-            return largest.size, largest.sha256
-        digest = hashlib.sha256()
-        for piece in self.rope.pieces:
-            assert isinstance(piece, Constant)
-            digest.update(piece.octets)
-        return self.rope.size, digest.hexdigest()
 
     def text(self, start: int, end: int) -> bytes:
         """Return octets ``start:end`` of the rendering; what is a blob is left out."""
@@ -82,6 +75,8 @@ class Intake:
         self._part_limit = part_limit
         """Most octets of one blob: the size that was accepted."""
         self._writer: BlobWriter | None = None
+        self._steps: list[mime.Step] = []
+        """What has been read and not been carried out, because it touches a blob."""
         self._pieces: list[Piece] = []
         self._sealed: dict[int, Sealed] = {}
         self.failure: Reply | None = None
@@ -93,14 +88,48 @@ class Intake:
         """Octets of the blob that is growing (for alignment only)."""
         return self._writer.size if self._writer else 0
 
+    @property
+    def is_short(self) -> bool:
+        """Whether everything so far is in memory, and little."""
+        return self._writer is None and not self._sealed and self.taken <= SHORT
+
     def take(self, octets: memoryview) -> None:
         """Take the next octets of the message; sets ``failure``, never raises."""
+        if self.read(octets):
+            self.carry_out()
+
+    def read(self, octets: memoryview) -> bool:
+        """Read the next octets; True when `carry_out` has to follow, for a blob.
+
+        Sets ``failure``, never raises.
+        """
         if self.failure is not None:
-            return
+            return False
         try:
             self._begin()
-            self._carry_out(self._reader.feed(octets))
+            self._do(self._reader.feed(octets))
             self.taken += len(octets)
+        except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
+            self.fail(_reply_for(error))
+        return bool(self._steps)
+
+    def read_end(self) -> bool:
+        """Read the end of the message; the rest as in `read`."""
+        if self.failure is not None:
+            return False
+        try:
+            self._begin()
+            self._do(self._reader.finish())
+        except Exception as error:  # noqa: BLE001 - kept for `whole`
+            self.fail(_reply_for(error))
+        return bool(self._steps)
+
+    def carry_out(self) -> None:
+        """Do what has been read; sets ``failure``, never raises."""
+        steps, self._steps = self._steps, []
+        try:
+            for step in steps:
+                self._carry_out(step)
         except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
             self.fail(_reply_for(error))
 
@@ -111,16 +140,16 @@ class Intake:
         self.abandon()
 
     def finish(self) -> Arrived:
+        """Read and carry out the end; the rest as in `whole`."""
+        if self.read_end():
+            self.carry_out()
+        return self.whole()
+
+    def whole(self) -> Arrived:
         """Return the whole message, its blobs on the device; raise `ReplyError`."""
         if self.failure is not None:
             raise ReplyError(self.failure)
-        try:
-            self._begin()
-            self._carry_out(self._reader.finish())
-            arrived = self._arrived()
-        except Exception as error:
-            self.abandon()
-            raise ReplyError(_reply_for(error)) from error
+        arrived = self._arrived()
         if _hops(arrived) > MOST_HOPS:
             raise ReplyError(replies.LOOP)
         return arrived
@@ -129,6 +158,7 @@ class Intake:
         """Forget what has arrived; the blobs that are sealed already are collected."""
         writer, self._writer = self._writer, None
         self._pieces.clear()
+        self._steps.clear()
         if writer is not None:
             try:
                 writer.abandon()
@@ -138,19 +168,26 @@ class Intake:
     def _begin(self) -> None:
         if self._head is not None:
             head, self._head = self._head, None
-            self._carry_out(self._reader.feed(memoryview(head)))
+            self._do(self._reader.feed(memoryview(head)))
 
-    def _carry_out(self, steps: list[mime.Step]) -> None:
+    def _do(self, steps: list[mime.Step]) -> None:
+        """Carry out what needs no blob; keep the rest, in order, for `carry_out`."""
         for step in steps:
-            match step:
-                case mime.Constant(octets):
-                    self._pieces.append(Constant(octets))
-                case mime.BlobStart(expected):
-                    self._writer = self._blobs.create(expected)
-                case mime.BlobOctets(octets):
-                    self._append(octets)
-                case mime.BlobEnd(as_base64, open_end):
-                    self._seal(as_base64=as_base64, open_end=open_end)
+            if self._steps or not isinstance(step, mime.Constant):
+                self._steps.append(step)
+            else:
+                self._carry_out(step)
+
+    def _carry_out(self, step: mime.Step) -> None:
+        match step:
+            case mime.Constant(octets):
+                self._pieces.append(Constant(octets))
+            case mime.BlobStart(expected):
+                self._writer = self._blobs.create(expected)
+            case mime.BlobOctets(octets):
+                self._append(octets)
+            case mime.BlobEnd(as_base64, open_end):
+                self._seal(as_base64=as_base64, open_end=open_end)
 
     def _append(self, octets: bytes | memoryview) -> None:
         assert self._writer is not None
@@ -174,8 +211,9 @@ class Intake:
 
     def _arrived(self) -> Arrived:
         header = self._reader.header
+        rope = Rope(self._pieces)
         return Arrived(
-            rope=Rope(self._pieces),
+            rope=rope,
             structure=self._reader.structure,
             facts=self._reader.facts,
             trace=header("Maild-Trace"),
@@ -184,7 +222,19 @@ class Intake:
                 for name in ("Number", "Code", "Terminal", "Type")
             },
             blobs=self._sealed,
+            landed=_landed(rope, self._sealed),
         )
+
+
+def _landed(rope: Rope, blobs: dict[int, Sealed]) -> tuple[int, str]:
+    if blobs:
+        largest = max(blobs.values(), key=lambda sealed: sealed.size)
+        return largest.size, largest.sha256
+    digest = hashlib.sha256()
+    for piece in rope.pieces:
+        assert isinstance(piece, Constant)
+        digest.update(piece.octets)
+    return rope.size, digest.hexdigest()
 
 
 def _reply_for(error: Exception) -> Reply:

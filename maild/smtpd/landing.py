@@ -17,7 +17,7 @@ from maild.mail.compose import digest_in
 from maild.mail.offer import Answer, Offer, OfferError, parse_facts
 from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import filing, replies
-from maild.smtpd.intake import Arrived
+from maild.smtpd.intake import Arrived, Intake
 from maild.smtpd.listener import Listener
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Recipient, Ticket, Transaction
@@ -50,7 +50,7 @@ async def land(
         return _again(transaction.ticket)
     arrived: Arrived | None = None
     if transaction.intake is not None:
-        arrived = await in_thread(listener.threads, transaction.intake.finish)
+        arrived = await _whole(listener, transaction.intake)
         transaction.trace = _trace_in(arrived.trace) or transaction.trace
     if account is not None:
         reply = await filing.file(listener, transaction, arrived, account)
@@ -66,6 +66,15 @@ async def land(
         trace=transaction.trace,
     )
     return reply
+
+
+async def _whole(listener: Listener, intake: Intake) -> Arrived:
+    """Return what has arrived; a thread is only needed for much of it, or a blob."""
+    if not intake.is_short:
+        return await in_thread(listener.threads, intake.finish)
+    if intake.read_end():
+        await in_thread(listener.threads, intake.carry_out)
+    return intake.whole()
 
 
 def _trace_in(text: str | None) -> str | None:

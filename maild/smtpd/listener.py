@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from maild.identity import Identity
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
+from maild.smtpd.known import Residents, Room
 from maild.smtpd.restart import Checkpoints
 from maild.store.house import Store
 
@@ -63,6 +64,8 @@ class Listener:
     gate: Gate
     lifetimes: Lifetimes
     checkpoints: Checkpoints
+    residents: Residents
+    room: Room
     threads: ThreadPoolExecutor
     """Where octets are moved, hashed and written; a thread for each chunk."""
 

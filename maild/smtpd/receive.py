@@ -11,9 +11,9 @@ from email.utils import formatdate
 
 from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import replies
-from maild.smtpd.intake import Intake
+from maild.smtpd.at_hand import AtHand
+from maild.smtpd.intake import SHORT, Intake
 from maild.smtpd.listener import Listener
-from maild.smtpd.stream import Stream
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import DROPPED, DROPPED_TICKETED, Transaction
 from maild.wire.smtp import Bdat
@@ -38,7 +38,7 @@ class Reception:
     ``origin`` says how the peer came, for the Received field.
     """
 
-    def __init__(self, listener: Listener, stream: Stream, origin: str) -> None:
+    def __init__(self, listener: Listener, stream: AtHand, origin: str) -> None:
         self._listener = listener
         self._stream = stream
         self._origin = origin
@@ -59,7 +59,10 @@ class Reception:
             await self._stream.move(chunk.size, _Drain())
             return
         intake = self._intake(transaction)
-        await self._stream.move(chunk.size, intake)
+        if chunk.size <= SHORT and intake.is_short:
+            await self._take(intake, await self._stream.whole(chunk.size))
+        else:
+            await self._stream.move(chunk.size, intake)
         if intake.failure is not None:
             transaction.failed = True
             raise ReplyError(intake.failure)
@@ -84,14 +87,21 @@ class Reception:
             if transaction.received > transaction.limit + DROPPED_TICKETED:
                 raise ReplyError(replies.TOO_LARGE, hang_up=True)
             if len(gathered) >= BLOCK or (rest is not None and gathered):
-                block = memoryview(bytes(gathered))
-                await in_thread(self._listener.threads, intake.take, block)
+                await self._take(intake, bytes(gathered))
                 gathered.clear()
         self._stream.put_back(rest)
         if not reader.is_clean:
             self._fail(transaction, replies.BARE_LINE_END)
         if intake.failure is not None:
             raise ReplyError(intake.failure)
+
+    async def _take(self, intake: Intake, octets: bytes) -> None:
+        """Give octets to the intake; few of them here, unless there is a blob."""
+        threads = self._listener.threads
+        if len(octets) > SHORT or not intake.is_short:
+            await in_thread(threads, intake.take, memoryview(octets))
+        elif intake.read(memoryview(octets)):
+            await in_thread(threads, intake.carry_out)
 
     def _intake(self, transaction: Transaction) -> Intake:
         if transaction.intake is None:

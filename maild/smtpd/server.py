@@ -15,6 +15,7 @@ from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.smtpd.connection import Connection
+from maild.smtpd.known import Residents, Room
 from maild.smtpd.listener import Guests, Listener
 from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
@@ -47,6 +48,7 @@ class SmtpStation:
         self._gate = gate
         self._sessions: set[Connection] = set()
         self._kept: list[Checkpoints] = []
+        self._residents = Residents(store)
         self._servers: list[asyncio.Server] = []
 
     @property
@@ -112,6 +114,8 @@ class SmtpStation:
             gate=self._gate,
             lifetimes=self._lifetimes,
             checkpoints=self._checkpoints(threads),
+            residents=self._residents,
+            room=Room(lambda: self._store.blobs.free_space(), threads),
             threads=threads,
         )
 
@@ -130,6 +134,8 @@ class SmtpStation:
             gate=self._gate,
             lifetimes=self._lifetimes,
             checkpoints=self._checkpoints(threads),
+            residents=self._residents,
+            room=Room(lambda: self._store.blobs.free_space(), threads),
             threads=threads,
         )
 
@@ -149,3 +155,4 @@ class SmtpStation:
             await asyncio.wait(tasks)
         for kept in self._kept:
             kept.close()
+        self._residents.close()

@@ -243,6 +243,7 @@ class Session(Connection):
         self.say_later(
             landing.land(self.listener, transaction, self.account, self.client),
             about=transaction.names,
+            octets=transaction.received,
         )
 
     # State

@@ -23,6 +23,8 @@ MAILBOXES: tuple[tuple[str, str, bool], ...] = (
     ("Junk", "\\Junk", True),
 )
 """What every account starts with: name, special use (RFC 6154), subscribed."""
+TOPIC = "accounts"
+"""The topic that wakes whoever remembers accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def create(tx: Tx, address: Address, keys: ScramKeys, now: float) -> int:
         keys.server_key,
         now,
     )
+    tx.changed(TOPIC)
     for name, special_use, subscribed in MAILBOXES:
         mailboxes.create(tx, account_id, name, now, special_use=special_use)
         mailboxes.subscribe(tx, account_id, name, subscribed=subscribed)
@@ -109,6 +112,7 @@ def set_keys(tx: Tx, account_id: int, keys: ScramKeys) -> None:
         keys.server_key,
     )
     _expect(changed)
+    tx.changed(TOPIC)
 
 
 def set_policy(tx: Tx, account_id: int, policy: str, size: int) -> None:
@@ -121,6 +125,7 @@ def set_policy(tx: Tx, account_id: int, policy: str, size: int) -> None:
             size,
         )
     )
+    tx.changed(TOPIC)
 
 
 def remove(tx: Tx, account_id: int) -> None:
@@ -143,7 +148,7 @@ def remove(tx: Tx, account_id: int) -> None:
     for (content_id,) in claims:
         if content_id is not None:
             messages.release_content(tx, content_id)
-    tx.changed(f"account:{account_id}", "queue")
+    tx.changed(f"account:{account_id}", TOPIC, "queue")
 
 
 def add_contact(tx: Tx, account_id: int, address: Address) -> None:

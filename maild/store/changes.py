@@ -48,6 +48,10 @@ class Watch:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
+        return self.woken()
+
+    def woken(self) -> bool:
+        """Whether there was a change since the last look or wait; without waiting."""
         woken = self._woken.is_set()
         self._woken.clear()
         return woken

@@ -176,6 +176,49 @@ def test_a_failed_sync_ends_all_acknowledging(room: Room) -> None:
         room.blob(b"x")
 
 
+async def test_one_turn_of_a_loop_is_one_commit(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[set[str]] = []
+    fire = room.store.changes.fire
+
+    def fired(topics: set[str]) -> None:
+        commits.append(topics)
+        fire(topics)
+
+    monkeypatch.setattr(room.store.changes, "fire", fired)
+    names = [f"fact:{n}" for n in range(100)]
+    await asyncio.gather(*(room.store.index.write(put, n[5:], b"") for n in names))
+    assert commits == [set(names)]
+
+
+async def test_what_a_cancelled_task_asked_for_is_kept(room: Room) -> None:
+    task = asyncio.create_task(room.store.index.write(put, "a", b""))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    await room.store.index.write(put, "b", b"")
+    found = await room.store.index.read(lambda tx: tx.all("SELECT name FROM fact"))
+    assert {("a",), ("b",)} <= set(found)
+
+
+def test_a_closing_index_keeps_what_a_stopped_loop_asked_for(tmp_path: Path) -> None:
+    room = Room(tmp_path / "store")
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(room.store.index.write(put, "a", b""))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    room.close()
+    assert not task.done()
+    task.cancel()
+    loop.run_until_complete(asyncio.wait([task]))
+    loop.close()
+    again = Room(tmp_path / "store")
+    assert again.value("SELECT 1 FROM fact WHERE name = 'a'") == 1
+    again.close()
+
+
 def test_a_closed_index_refuses(tmp_path: Path) -> None:
     room = Room(tmp_path / "store")
     room.close()
