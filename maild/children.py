@@ -130,7 +130,8 @@ def terminal_program() -> list[str]:
 def terminal(profile: Path, *words: str | Path) -> None:
     """Run ``mshare`` so that a person sees it; raise `ChildError` when it fails."""
     command = [*terminal_program(), "--profile", str(profile), *map(str, words)]
-    status = subprocess.call(command)  # noqa: S603 - our own program
+    # Ctrl-C is for us: a program that is only just starting would die loudly of it.
+    status = subprocess.call(command, process_group=0)  # noqa: S603 - our own program
     if status != os.EX_OK:
         raise ChildError(f"mshare {words[0]} ended with status {status}")
 
@@ -139,7 +140,7 @@ def terminal_output(profile: Path, *words: str | Path) -> str:
     """Run ``mshare`` and return what it printed; raise `ChildError` when it fails."""
     command = [*terminal_program(), "--profile", str(profile), *map(str, words)]
     done = subprocess.run(  # noqa: S603 - our own program
-        command, capture_output=True, text=True, check=False
+        command, capture_output=True, text=True, check=False, process_group=0
     )
     if done.returncode != os.EX_OK:
         raise ChildError(

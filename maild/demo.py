@@ -23,8 +23,9 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
-    TransferSpeedColumn,
 )
 from rich.text import Text
 
@@ -81,6 +82,14 @@ def demo(
         raise OperatorError("a digest differs", os.EX_DATAERR)
 
 
+class _AverageRate(ProgressColumn):
+    """Octets a second since the beginning: known even when it is over at once."""
+
+    def render(self, task: Task) -> Text:
+        passed = task.finished_time if task.finished else task.elapsed
+        return Text(f"{decimal(int(task.completed / passed))}/s" if passed else "")
+
+
 class Story:
     """Alice sends a file to Bob; each step is the command a person would type."""
 
@@ -135,7 +144,7 @@ class Story:
             TextColumn("a.example -> b.example"),
             BarColumn(),
             DownloadColumn(),
-            TransferSpeedColumn(),
+            _AverageRate(),
             console=self._screen.console,
         )
         store = Store(self._made.folder / "a" / "store")
