@@ -47,6 +47,8 @@ PATIENCE: Final = 60.0
 """Seconds to wait for something that a healthy server does at once."""
 LOOK: Final = 0.1
 """Seconds between two looks."""
+TOO_SHORT: Final = 0.5
+"""Seconds that are no measure of a rate."""
 
 
 def demo(
@@ -83,11 +85,12 @@ def demo(
 
 
 class _AverageRate(ProgressColumn):
-    """Octets a second since the beginning: known even when it is over at once."""
+    """Octets a second since the beginning; nothing where it is over at once."""
 
     def render(self, task: Task) -> Text:
-        passed = task.finished_time if task.finished else task.elapsed
-        return Text(f"{decimal(int(task.completed / passed))}/s" if passed else "")
+        passed = (task.finished_time if task.finished else task.elapsed) or 0
+        told = passed > TOO_SHORT
+        return Text(f"{decimal(int(task.completed / passed))}/s" if told else "")
 
 
 class Story:
