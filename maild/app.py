@@ -31,6 +31,7 @@ from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.queue.station import QueueStation
 from maild.smtpd.server import SmtpStation
+from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 from maild.supervisor import Supervisor
 from maild.web.station import WebStation
@@ -39,6 +40,9 @@ _log = logging.getLogger("maild")
 
 PATIENCE: Final = 20.0
 """Seconds the stations get to say good-bye; systemd's TimeoutStopSec is longer."""
+
+LOOK: Final = 1.0
+"""Seconds between two looks whether the store is sound, without being woken."""
 
 Run = Callable[[Callable[[], None]], Awaitable[None]]
 """A station at work: calls its argument once it is ready."""
@@ -139,21 +143,58 @@ async def run(
     try:
         stations = compose(config, store, identity)
         chosen = [stations[n] for n in STATIONS if n in only or not only]
-        await run_until_told(chosen, supervisor)
+        await run_until_told([*chosen, watching(store)], supervisor)
     finally:
-        await asyncio.to_thread(store.close)
+        await _close(store)
     _log.info("stopped")
+
+
+def watching(store: Store) -> Run:
+    """Return what fails, and so ends every station, when the device refuses a sync.
+
+    A failed sync is never retried: what the kernel still shows of it may be gone.
+    """
+
+    async def watch_store(started: Callable[[], None]) -> None:
+        with store.changes.watch("store") as watch:  # breaking wakes every watch
+            started()
+            while not store.broken:
+                await watch.wait(LOOK)
+        raise StoreBrokenError("the device refused a sync")
+
+    return watch_store
+
+
+async def _close(store: Store) -> None:
+    """Close the store, unless its device hangs: that must not keep us alive."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.to_thread(store.close)
+    except TimeoutError:
+        _log.error("the store did not close in time")
+        os._exit(os.EX_IOERR)
 
 
 async def run_until_told(stations: list[Run], supervisor: Supervisor) -> None:
     """Run stations until a signal, or until one fails: then all end."""
     stop = asyncio.Event()
+    failures: list[Exception] = []
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     ready = _Readiness(len(stations), supervisor)
+
+    async def work(station: Run) -> None:
+        failure: Exception = RuntimeError("a station ended by itself")
+        try:
+            await station(ready.one_more)
+        except Exception as error:  # noqa: BLE001 - raised again once all have ended
+            failure = error
+        failures.append(failure)
+        stop.set()
+
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_work(s, ready.one_more)) for s in stations]
+        tasks = [group.create_task(work(station)) for station in stations]
         alive = group.create_task(supervisor.stay_alive())
         await stop.wait()
         supervisor.tell("STOPPING=1")
@@ -162,14 +203,15 @@ async def run_until_told(stations: list[Run], supervisor: Supervisor) -> None:
             task.cancel()
         _, late = await asyncio.wait(tasks, timeout=PATIENCE)
         if late:  # nothing acknowledged is lost by this: the store outlives a kill
-            _log.error("some stations did not stop in time")
+            _log.error("some stations did not stop in time", exc_info=_first(failures))
             os._exit(os.EX_TEMPFAIL)
         alive.cancel()
+    if failures:
+        raise ExceptionGroup("a station failed", failures)
 
 
-async def _work(station: Run, started: Callable[[], None]) -> None:
-    await station(started)
-    raise RuntimeError("a station ended by itself")
+def _first(failures: list[Exception]) -> Exception | None:
+    return failures[0] if failures else None
 
 
 def serve(config: Configuration, only: Collection[str]) -> None:

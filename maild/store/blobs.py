@@ -140,7 +140,9 @@ class Blobs:
         )
         self._pulse = pulse
         self._stopping = threading.Event()
-        self._pulsing = threading.Thread(target=self._beat, name="blob-pulse")
+        self._pulsing = threading.Thread(
+            target=self._beat, name="blob-pulse", daemon=True
+        )
 
     def start(self) -> None:
         """Create what is missing and begin to follow growing blobs."""

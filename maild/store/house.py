@@ -26,7 +26,11 @@ class Store:
         """Create what is missing, migrate, start the threads."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.index.open()
-        self.blobs.start()
+        try:
+            self.blobs.start()
+        except BaseException:
+            self.index.close()
+            raise
 
     def close(self) -> None:
         """Finish what was submitted, then stop."""

@@ -86,7 +86,7 @@ class Index:
         """What was asked for in the current turn of each event loop."""
         self._local = threading.local()
         self._readers = ThreadPoolExecutor(READERS, "index-reader")
-        self._writer = threading.Thread(target=self._write_on, name="index-writer")
+        self._writer: threading.Thread | None = None
         self._data_version = 0
         self._lock = threading.Lock()
         self._connections: list[apsw.Connection] = []
@@ -109,9 +109,13 @@ class Index:
         try:
             connection = self._connect()
             _migrate(connection)
-            connection.close()
+            self._data_version = connection.pragma("data_version")
         except apsw.Error as error:
             raise _typed(error) from error
+        # A daemon: a process that ends without `close` is a crash, and must end.
+        self._writer = threading.Thread(
+            target=self._write_on, args=(connection,), name="index-writer", daemon=True
+        )
         self._writer.start()
 
     def close(self) -> None:
@@ -121,7 +125,8 @@ class Index:
         with self._lock:
             self._refusal = self._refusal or StoreError("the index is closed")
             self._work.put(None)
-        self._writer.join()
+        if self._writer is not None:
+            self._writer.join()
         self._readers.shutdown()
         with self._lock:
             while self._connections:
@@ -201,9 +206,7 @@ class Index:
         connection.pragma("foreign_keys", True)
         return connection
 
-    def _write_on(self) -> None:
-        connection = self._connect()
-        self._data_version = connection.pragma("data_version")
+    def _write_on(self, connection: apsw.Connection) -> None:
         running = True
         while running:
             batch, running = self._next_batch()

@@ -10,6 +10,7 @@ import os
 import signal
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from maild.certificates import Authority
 from maild.config import ConfigError, Configuration, ServerSettings
 from maild.delivery.settings import PeerSettings
 from maild.smtpd.settings import SmtpSettings
+from maild.store.errors import StoreBrokenError
+from maild.store.house import Store
 from maild.supervisor import Supervisor
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -154,6 +157,56 @@ async def test_a_station_that_fails_ends_the_others() -> None:
         await app.run_until_told([good, bad], Supervisor())
     assert [str(e) for e in caught.value.exceptions] == ["in use"]
     assert closed.is_set()
+
+
+async def test_a_store_that_breaks_ends_the_daemon(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.open()
+    told: list[str] = []
+
+    async def station(started: Callable[[], None]) -> None:
+        started()
+        store.index.stop_acknowledging()
+        try:
+            await asyncio.Future()
+        finally:
+            told.append("closed")
+
+    try:
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await app.run_until_told([app.watching(store), station], Supervisor())
+    finally:
+        store.close()
+    assert isinstance(caught.value.exceptions[0], StoreBrokenError)
+    assert told == ["closed"]
+
+
+async def test_a_failure_waits_for_no_station_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class EndedError(Exception):
+        pass
+
+    def end(status: int) -> None:
+        ended.append(status)
+        raise EndedError
+
+    async def hangs(started: Callable[[], None]) -> None:
+        started()
+        while not ended:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    async def bad(started: Callable[[], None]) -> None:
+        raise OSError("in use")
+
+    ended: list[int] = []
+    monkeypatch.setattr(app, "PATIENCE", 0.05)
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await app.run_until_told([hangs, bad], Supervisor())
+    assert caught.value.subgroup(EndedError) is not None
+    assert ended == [os.EX_TEMPFAIL]
 
 
 async def test_a_station_may_not_end_by_itself() -> None:
