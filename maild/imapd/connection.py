@@ -19,7 +19,7 @@ SEND_STALL = 300.0
 class Writer(Protocol):
     """Where answers go: a `Connection`, or a list in a test."""
 
-    async def send(self, octets: bytes) -> None:
+    async def send(self, octets: bytes | bytearray) -> None:
         """Send at most 256 KiB; returns when the client has taken enough."""
         ...
 
@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
         if self._is_closed() and not self.reader.held:
             raise ClosedError
 
-    async def send(self, octets: bytes) -> None:
+    async def send(self, octets: bytes | bytearray) -> None:
         """Send ``octets``; wait while the client is slow, but not for ever."""
         if self._closed or self._transport is None:
             raise ClosedError

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from maild.imapd.decoding import Decoder
 from maild.imapd.sections import Range
 from maild.store.house import Store
-from maild.store.reading import PIECE, pieces_of
+from maild.store.reading import PIECE, Pieces, pieces_of
 from maild.store.rope import Constant, Rope
 
 NUL_STAND_IN = b"\x80"
@@ -24,10 +23,6 @@ def constant_octets(rope: Rope, wanted: Range) -> bytes | None:
             return None
         found.append(span.piece.octets[span.start : span.start + span.length])
     return b"".join(found)
-
-
-Pieces = AsyncGenerator[bytes, None]
-"""Octets one after the other; whoever begins to take them closes them at the end."""
 
 
 async def octets(store: Store, rope: Rope, wanted: Range) -> Pieces:
@@ -52,7 +47,7 @@ async def decoded(pieces: Pieces, bare: Decoder) -> Pieces:
     """Remove a transfer encoding."""
     async with aclosing(pieces):
         async for piece in pieces:
-            yield bare.feed(piece)
+            yield bare.feed(bytes(piece))
     yield bare.finish()
 
 

@@ -15,7 +15,6 @@ from maild.imapd.decoding import IDENTITY, decoder
 from maild.imapd.fetch_facts import of_line, of_structure
 from maild.imapd.fetch_octets import (
     NUL_STAND_IN,
-    Pieces,
     constant_octets,
     count,
     cut,
@@ -29,6 +28,7 @@ from maild.imapd.sections import Range, find_part, range_of, selected_fields
 from maild.mail.structure import Part
 from maild.store.house import Store
 from maild.store.messages import Content, Line
+from maild.store.reading import Pieces
 from maild.store.rope import Base64, Raw, Rope
 from maild.wire.imap_fetch import Binary, BinarySize, Fact, Item, Section
 from maild.wire.imap_write import NoError, literal_head, string

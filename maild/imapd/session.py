@@ -124,7 +124,7 @@ class Session:
         """Seconds to wait for the client's next octet."""
         return self.house.settings.idle_timeout if self.account else LOGIN_PATIENCE
 
-    async def send(self, octets: bytes) -> None:
+    async def send(self, octets: bytes | bytearray) -> None:
         """Send an answer, or a part of one."""
         await self.connection.send(octets)
 

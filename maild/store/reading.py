@@ -11,19 +11,23 @@ import asyncio
 import struct
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import Executor
-from contextlib import ExitStack, aclosing
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import chain, islice
 from types import TracebackType
 
 import pybase64
 
 from maild.mail.encoding import CODED_LINE, RAW_LINE
-from maild.store.blobs import BlobReader, Blobs
-from maild.store.errors import DamagedError, InUseError
+from maild.store.blobs import Blobs
 from maild.store.house import Store
-from maild.store.rope import Base64, Constant, Raw, Rope, Span
+from maild.store.open_blobs import OpenBlobs
+from maild.store.rope import Base64, Constant, Piece, Raw, Rope
 
 PIECE = 256 * 1024
 """Octets of one piece, at most (bench: larger pieces are slower under TLS)."""
+PIECES = 4
+"""Pieces that a thread reads at a time; as many again may wait to be taken."""
 _LINES = PIECE // CODED_LINE
 """Lines of base64 made at once."""
 _CHARACTERS = CODED_LINE - 2
@@ -38,10 +42,8 @@ class RopeReader:
     """
 
     def __init__(self, blobs: Blobs, rope: Rope) -> None:
-        self._blobs = blobs
+        self._opened = OpenBlobs(blobs)
         self._rope = rope
-        self._open: dict[int, BlobReader] = {}
-        self._stack = ExitStack()
 
     def __enter__(self) -> RopeReader:
         return self
@@ -52,64 +54,64 @@ class RopeReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the blobs."""
-        self._stack.close()
-        self._open.clear()
+        self._opened.close()
 
     def pieces(self, start: int, length: int) -> Iterator[bytes]:
         """Yield ``length`` octets of the rendering from ``start``, clipped to its end.
 
         Raises `InUseError` where octets have not arrived yet.
         """
-        for span in self._rope.spans(start, length):
-            for at, count in _cuts(span):
-                yield self._read(span.piece, at, count)
+        for cut in _cuts(self._rope, start, length):
+            yield cut.read(self._opened)
 
-    def _read(self, piece: Constant | Raw | Base64, start: int, count: int) -> bytes:
-        match piece:
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """The octets of one piece of a rendering: ``count`` from ``start`` of a piece."""
+
+    piece: Piece
+    start: int
+    count: int
+
+    def at_hand(self, opened: OpenBlobs) -> bytes | bytearray | None:
+        """Return the octets if they need neither the device nor much work."""
+        match self.piece:
+            case Constant():
+                return self.read(opened)
+            case Raw(blob, first, _):
+                return opened.at_hand(blob, first + self.start, self.count)
+            case Base64():
+                return None
+
+    def read(self, opened: OpenBlobs) -> bytes:
+        """Return the octets; waits for the device."""
+        start, count = self.start, self.count
+        match self.piece:
             case Constant(octets):
                 return octets[start : start + count]
             case Raw(blob, first, _):
-                return self.blob_range(blob, first + start, count)
+                return opened.read(blob, first + start, count)
             case Base64(blob, length):
-                first_line, last_line = (
-                    start // CODED_LINE,
-                    (start + count - 1) // CODED_LINE,
-                )
+                first_line = start // CODED_LINE
+                last_line = (start + count - 1) // CODED_LINE
                 raw_start = first_line * RAW_LINE
                 raw_end = min((last_line + 1) * RAW_LINE, length)
-                raw = self.blob_range(blob, raw_start, raw_end - raw_start)
+                raw = opened.read(blob, raw_start, raw_end - raw_start)
                 skipped = start - first_line * CODED_LINE
                 return base64_lines(raw)[skipped : skipped + count]
 
-    def blob_range(self, blob: int, start: int, count: int) -> bytes:
-        """Return exactly ``count`` octets of a blob, as they are."""
-        reader = self._open.get(blob)
-        if reader is None:
-            reader = self._stack.enter_context(self._blobs.open(blob))
-            self._open[blob] = reader
-        octets = reader.pread(start, count)
-        if len(octets) != count:
-            if reader.is_sealed:
-                raise DamagedError("a blob is shorter than its rendering says")
-            raise InUseError("these octets have not arrived yet")
-        return octets
 
-
-def _cuts(span: Span) -> Iterator[tuple[int, int]]:
-    """Yield (start, length) of pieces; base64 is cut at the ends of lines."""
-    step = PIECE
-    at, end = span.start, span.start + span.length
-    while at < end:
-        stop = at + step
-        if isinstance(span.piece, Base64):
-            stop = (at // CODED_LINE + _LINES) * CODED_LINE
-        stop = min(stop, end)
-        yield at, stop - at
-        at = stop
+def _cuts(rope: Rope, start: int, length: int) -> Iterator[_Cut]:
+    """Cut a range of a rendering into pieces; base64 is cut at the ends of lines."""
+    for span in rope.spans(start, length):
+        at, end = span.start, span.start + span.length
+        while at < end:
+            stop = at + PIECE
+            if isinstance(span.piece, Base64):
+                stop = (at // CODED_LINE + _LINES) * CODED_LINE
+            stop = min(stop, end)
+            yield _Cut(span.piece, at, stop - at)
+            at = stop
 
 
 def base64_lines(raw: bytes) -> bytes:
@@ -126,6 +128,10 @@ def base64_lines(raw: bytes) -> bytes:
     return b"\r\n".join(lines)
 
 
+Pieces = AsyncGenerator[bytes | bytearray, None]
+"""Octets one after the other; whoever begins to take them closes them at the end."""
+
+
 async def pieces_of(
     store: Store,
     rope: Rope,
@@ -133,45 +139,73 @@ async def pieces_of(
     length: int | None = None,
     *,
     threads: Executor | None = None,
-) -> AsyncGenerator[bytes, None]:
-    """Yield a range of a rendering; threads read one piece ahead of the consumer.
-
-    Close the iterator (``contextlib.aclosing``) when it is not run out.
-    """
+) -> Pieces:
+    """Yield a range of a rendering, read off the event loop; see `range_of`."""
     count = rope.size if length is None else length
-    reader = RopeReader(store.blobs, rope)
-    ahead = _read_ahead(reader, reader.pieces(start, count), threads)
-    async with aclosing(ahead):
-        async for piece in ahead:
-            yield piece
+    with OpenBlobs(store.blobs) as opened:
+        async with aclosing(range_of(opened, rope, start, count, threads)) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
-async def blob_pieces(
-    store: Store,
-    blob: int,
+async def range_of(
+    opened: OpenBlobs,
+    rope: Rope,
     start: int,
     length: int,
-    *,
     threads: Executor | None = None,
-) -> AsyncGenerator[bytes, None]:
-    """Yield ``length`` octets of a blob: decoded content (RFC 3516 BINARY)."""
-    rope = Rope([Raw(blob, start, length)])
-    async with aclosing(pieces_of(store, rope, threads=threads)) as pieces:
-        async for piece in pieces:
-            yield piece
+) -> Pieces:
+    """Yield a range of a rendering, whose blobs are opened and stay open.
+
+    What is not at hand, and base64, comes from ``threads``, which then read ahead.
+    Close the iterator (``contextlib.aclosing``) when it is not run out.
+    """
+    loop = asyncio.get_running_loop()
+    spans = rope.spans(start, length)
+    missing = opened.missing(
+        span.piece.blob for span in spans if not isinstance(span.piece, Constant)
+    )
+    if missing:
+        opening = loop.run_in_executor(threads, opened.open, missing)
+        await _whatever_happens(opening)
+    cuts = _cuts(rope, start, length)
+    for cut in cuts:
+        octets = cut.at_hand(opened)
+        if octets is None:
+            ahead = _read_ahead(opened, chain([cut], cuts), threads)
+            async with aclosing(ahead):
+                async for piece in ahead:
+                    yield piece
+            return
+        yield octets
+        await asyncio.sleep(0)  # others have their turn
 
 
 async def _read_ahead(
-    reader: RopeReader, pieces: Iterator[bytes], threads: Executor | None
+    opened: OpenBlobs, cuts: Iterator[_Cut], threads: Executor | None
 ) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
-    ahead = loop.run_in_executor(threads, next, pieces, None)
+
+    def some() -> list[bytes]:
+        return [cut.read(opened) for cut in islice(cuts, PIECES)]
+
+    ahead = loop.run_in_executor(threads, some)
     try:
-        while (piece := await asyncio.shield(ahead)) is not None:
-            ahead = loop.run_in_executor(threads, next, pieces, None)
-            yield piece
+        while pieces := await asyncio.shield(ahead):
+            ahead = loop.run_in_executor(threads, some)
+            for piece in pieces:
+                yield piece
     finally:
         await asyncio.wait([ahead])  # a thread may still use the descriptors
         if not ahead.cancelled():
             ahead.exception()
-        reader.close()
+
+
+async def _whatever_happens(work: asyncio.Future[None]) -> None:
+    """Wait for a thread that must not be left alone, even when cancelled."""
+    try:
+        await asyncio.shield(work)
+    finally:
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()

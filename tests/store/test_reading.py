@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from maild.store.errors import InUseError, NotFoundError
-from maild.store.reading import PIECE, blob_pieces, pieces_of
+from maild.store.reading import PIECE, pieces_of
 from maild.store.rope import Base64, Constant, Raw, Rope
 from tests.store.room import Room
 
@@ -46,7 +46,8 @@ async def test_a_rendering_is_streamed(room: Room) -> None:
 async def test_decoded_content_is_a_range_of_its_blob(room: Room, size: int) -> None:
     blob = room.blob(OCTETS[:size])
     start, length = size // 3, size // 2
-    pieces = [p async for p in blob_pieces(room.store, blob, start, length)]
+    rope = Rope([Raw(blob, start, length)])
+    pieces = [piece async for piece in pieces_of(room.store, rope)]
     assert b"".join(pieces) == OCTETS[:size][start : start + length]
 
 

@@ -37,7 +37,7 @@ class Sent:
         self.pieces: list[bytes] = []
         self._more = asyncio.Event()
 
-    async def send(self, octets: bytes) -> None:
+    async def send(self, octets: bytes | bytearray) -> None:
         assert len(octets) <= 256 * 1024
         self.pieces.append(bytes(octets))
         self._more.set()
