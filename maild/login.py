@@ -84,16 +84,20 @@ class Exchange:
 
     async def _plain(self, given: sasl.Credentials) -> Challenge:
         self.user = given.authcid
-        address = self._gate.address(given.authcid)
-        if given.authzid not in ("", given.authcid) and (
-            address is None or self._gate.address(given.authzid) != address
-        ):
-            raise LoginError("acting for somebody else")
+        self._check_acting(given.authcid, given.authzid)
         self._account = await self._gate.check_password(
             given.authcid, given.password, self._source
         )
         self._proven = True
         return Challenge(b"", self._account)
+
+    def _check_acting(self, user: str, authzid: str) -> None:
+        """Let nobody act for somebody else; clients may name themselves twice."""
+        address = self._gate.address(user)
+        if authzid not in ("", user) and (
+            address is None or self._gate.address(authzid) != address
+        ):
+            raise LoginError("acting for somebody else")
 
     async def _client_first(self, message: str) -> Challenge:
         first = sasl.parse_client_first(message)
@@ -102,6 +106,7 @@ class Exchange:
         if first.binding.startswith("p=") is not plus:
             # RFC 5802 §6: "p" belongs to -PLUS, and -PLUS to "p".
             raise LoginError("the mechanism and the channel binding flag disagree")
+        self._check_acting(first.user, first.acts_for)
         await self._gate.wait(first.user, self._source)
         self._account, keys = await self._gate.keys(first.user)
         binding = self._gate.binding
@@ -117,7 +122,8 @@ class Exchange:
                 ),
                 channel_binding=(sasl.BINDING, binding) if binding else None,
             )
-            self._scram.set_client_first(message)
+            self._scram.set_client_first(first.bare)
+            self._scram.gs2_header = _Named(self._scram.gs2_header, first.authzid)
             return Challenge(self._scram.get_server_first().encode(), None)
         except ScramException as error:
             raise LoginError(str(error)) from error
@@ -135,6 +141,24 @@ class Exchange:
         self._gate.succeeded(self.user, self._source)
         self._proven = True
         return Challenge(final, self._account)
+
+
+class _Named:
+    """scramp's gs2-header, with the authzid that scramp itself refuses.
+
+    Cyrus SASL (mbsync, some builds of mutt) always sends one; the client's final
+    message binds it (RFC 5802 §6).
+    """
+
+    def __init__(self, header: Any, authzid: str) -> None:
+        self._header = header
+        self._authzid = authzid
+
+    def make_cbind_input(self, binding: Any) -> bytes:
+        """Return what the client must have bound: flag, authzid, channel data."""
+        octets: bytes = self._header.make_cbind_input(binding)
+        flag, _, data = octets.split(b",", 2)
+        return b",".join((flag, self._authzid.encode(), data))
 
 
 class Gate:

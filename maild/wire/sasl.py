@@ -68,7 +68,16 @@ class ClientFirst:
 
     binding: str
     """The gs2-cbind-flag: ``n``, ``y`` or ``p=<type>``."""
+    authzid: str
+    """Who to act for, as it was written (``a=..``), or ""."""
     user: str
+    bare: str
+    """The message with its authzid left out."""
+
+    @property
+    def acts_for(self) -> str:
+        """Who to act for; "" unless the client names somebody."""
+        return _unescaped(self.authzid[2:])
 
 
 def parse_client_first(message: str) -> ClientFirst:
@@ -76,8 +85,15 @@ def parse_client_first(message: str) -> ClientFirst:
     pieces = message.split(",", 3)
     if len(pieces) != 4 or not pieces[2].startswith("n="):
         raise SaslError("not a client-first-message")
-    user = pieces[2][2:].replace("=2C", ",").replace("=3D", "=")
-    return ClientFirst(pieces[0], user)
+    flag, authzid, name, rest = pieces
+    if authzid and not authzid.startswith("a="):
+        raise SaslError("not an authzid")
+    return ClientFirst(flag, authzid, _unescaped(name[2:]), f"{flag},,{name},{rest}")
+
+
+def _unescaped(name: str) -> str:
+    """Return a saslname as text (RFC 5802 §5.1)."""
+    return name.replace("=2C", ",").replace("=3D", "=")
 
 
 def end_point_binding(certificate: bytes) -> bytes | None:

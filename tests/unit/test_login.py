@@ -51,17 +51,32 @@ def identity(certificate: bytes, *domains: str) -> Identity:
     )
 
 
+class WithAuthzid:
+    """What a client binds that says who to act for, as Cyrus SASL's does."""
+
+    def __init__(self, authzid: str) -> None:
+        self.octets = f"n,a={authzid},".encode()
+
+    def make_cbind_input(self, binding: object) -> bytes:
+        return self.octets
+
+
 async def scram(
     gate: Gate,
     user: str = "alice@a.example",
     password: str = "pencil",
     mechanism: str = sasl.SCRAM,
     binding: tuple[str, bytes] | None = None,
+    authzid: str = "",
 ) -> accounts.Account | None:
     """Log in as a SCRAM client and check the server's signature."""
     client = ScramClient([mechanism], user, password, channel_binding=binding)
     exchange = gate.begin(mechanism, HERE)
-    first = await exchange.answer(client.get_client_first().encode())
+    message = client.get_client_first()
+    if authzid:
+        client.gs2_header = WithAuthzid(authzid)
+        message = message.replace(",,", f",a={authzid},", 1)
+    first = await exchange.answer(message.encode())
     assert first.account is None
     client.set_server_first(first.octets.decode())
     final = await exchange.answer(client.get_client_final().encode())
@@ -77,6 +92,17 @@ async def test_scram_lets_the_owner_in(gate: Gate, user: str) -> None:
     account = await scram(gate, user)
     assert account is not None
     assert account.address == ALICE
+
+
+@pytest.mark.parametrize("authzid", ["alice@a.example", "alice"])
+async def test_scram_lets_a_client_name_itself_twice(gate: Gate, authzid: str) -> None:
+    assert await scram(gate, authzid=authzid)
+
+
+@pytest.mark.parametrize("authzid", ["bob@a.example", "alice@b.example", "a=2Cb"])
+async def test_scram_lets_nobody_act_for_another(gate: Gate, authzid: str) -> None:
+    with pytest.raises(LoginError):
+        await scram(gate, authzid=authzid)
 
 
 async def test_scram_with_the_binding(gate: Gate) -> None:

@@ -101,4 +101,11 @@ def test_any_octets_are_read_or_refused(octets: bytes) -> None:
 
 def test_the_head_of_scram_names_the_user() -> None:
     found = sasl.parse_client_first("p=tls-server-end-point,,n=a=2Cb=3Dc,r=nonce")
-    assert found == sasl.ClientFirst("p=tls-server-end-point", "a,b=c")
+    assert (found.binding, found.user) == ("p=tls-server-end-point", "a,b=c")
+    assert (found.authzid, found.acts_for) == ("", "")
+
+
+def test_an_authzid_is_read_and_left_out() -> None:
+    found = sasl.parse_client_first("n,a=x=2Cy,n=alice,r=nonce")
+    assert (found.authzid, found.acts_for) == ("a=x=2Cy", "x,y")
+    assert found.bare == "n,,n=alice,r=nonce"
