@@ -117,7 +117,7 @@ class Channel(asyncio.Protocol):
         except TimeoutError:
             raise self._timed_out() from None
 
-    async def write(self, octets: bytes | memoryview) -> None:
+    async def write(self, octets: bytes | bytearray | memoryview) -> None:
         """Write content and wait until the transport has room for more."""
         self._check()
         self._transport.write(octets)

@@ -87,7 +87,7 @@ async def _scanned(letter: Letter, octets: Octets) -> LineScan:
         if encoded:
             scan.skip()
         else:
-            scan.feed(piece)
+            scan.feed(bytes(piece))
     scan.finish()
     return scan
 
@@ -189,7 +189,7 @@ async def _data(
     stuffer = DotStuffer()
     channel.owe()
     async for piece, _ in octets.read(letter.rope):
-        await channel.write(stuffer.feed(piece))
+        await channel.write(stuffer.feed(bytes(piece)))
         tally.sent += len(piece)
     pending = channel.command(stuffer.finish())
     channel.paid()

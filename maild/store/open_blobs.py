@@ -7,8 +7,10 @@ than the octets of a piece.  The device is only ever waited for in threads.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -40,12 +42,21 @@ class OpenBlobs:
         self._stack.close()
         self._open.clear()
 
-    def missing(self, blobs: Iterable[int]) -> list[int]:
-        """Return which of ``blobs`` are not open yet."""
-        return [blob for blob in blobs if blob not in self._open]
+    async def ready(self, blobs: Iterable[int], threads: Executor | None) -> None:
+        """Open, in a thread, those of ``blobs`` that are not open yet."""
+        missing = {blob for blob in blobs if blob not in self._open}
+        if not missing:
+            return
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(threads, self._open_all, missing)
+        try:
+            await asyncio.shield(opening)
+        finally:  # a thread must not be left alone with what will be closed
+            await asyncio.wait([opening])
+            if not opening.cancelled():
+                opening.exception()
 
-    def open(self, blobs: Iterable[int]) -> None:
-        """Open blobs; waits for the device."""
+    def _open_all(self, blobs: Iterable[int]) -> None:
         for blob in blobs:
             self.reader(blob)
 

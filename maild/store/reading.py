@@ -160,14 +160,9 @@ async def range_of(
     What is not at hand, and base64, comes from ``threads``, which then read ahead.
     Close the iterator (``contextlib.aclosing``) when it is not run out.
     """
-    loop = asyncio.get_running_loop()
-    spans = rope.spans(start, length)
-    missing = opened.missing(
-        span.piece.blob for span in spans if not isinstance(span.piece, Constant)
-    )
-    if missing:
-        opening = loop.run_in_executor(threads, opened.open, missing)
-        await _whatever_happens(opening)
+    spans = (span.piece for span in rope.spans(start, length))
+    blobs = (piece.blob for piece in spans if not isinstance(piece, Constant))
+    await opened.ready(blobs, threads)
     cuts = _cuts(rope, start, length)
     for cut in cuts:
         octets = cut.at_hand(opened)
@@ -199,13 +194,3 @@ async def _read_ahead(
         await asyncio.wait([ahead])  # a thread may still use the descriptors
         if not ahead.cancelled():
             ahead.exception()
-
-
-async def _whatever_happens(work: asyncio.Future[None]) -> None:
-    """Wait for a thread that must not be left alone, even when cancelled."""
-    try:
-        await asyncio.shield(work)
-    finally:
-        await asyncio.wait([work])
-        if not work.cancelled():
-            work.exception()
