@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blobs being read: what is at hand needs no thread, what is not is never waited for."""
+"""Blobs being read: what is at hand needs no thread; nothing else is waited for."""
 
 from __future__ import annotations
 
