@@ -34,6 +34,8 @@ LINGER = 0.5
 """Seconds of silence after which a peer that was hung up on has read our reply."""
 LINGER_OCTETS = 2**20
 """Octets read and dropped so that the peer reads our last reply, not a reset."""
+PARTING = 5.0
+"""Seconds that a peer gets in all to read our last replies and to fall silent."""
 
 
 class Connection(SMTP):
@@ -157,17 +159,19 @@ class Connection(SMTP):
 
     async def _obey(self, line: bytes) -> None:
         self._verb = "?"
+        # A chunk of unknown length follows: not one of its lines may be a command.
+        is_lost = line.lstrip()[:4].upper() == b"BDAT"
         try:
             text = line.removesuffix(b"\r\n").decode()
         except UnicodeDecodeError as error:
-            raise ReplyError(replies.BAD_SYNTAX) from error
+            raise ReplyError(replies.BAD_SYNTAX, hang_up=is_lost) from error
         if not line.endswith(b"\r\n") or not text.isprintable():
-            raise ReplyError(replies.BAD_SYNTAX)
+            raise ReplyError(replies.BAD_SYNTAX, hang_up=is_lost)
         verb, _, argument = text.partition(" ")
         self._verb = verb.upper()
         command = self._smtp_methods.get(self._verb)
         if command is None:
-            raise ReplyError(replies.UNKNOWN_COMMAND)
+            raise ReplyError(replies.UNKNOWN_COMMAND, hang_up=is_lost)
         await command(argument)
 
     def must_be_last(self) -> None:
@@ -273,18 +277,27 @@ class Connection(SMTP):
         """Close once everything that was promised is written."""
         self.leave_transaction()
         try:
-            await self.settle()
-            if self._lingers:
-                await self._linger()
+            await self._answers.settle()
+            async with asyncio.timeout(PARTING):
+                await self._drain()
+                if self._lingers:
+                    await self._linger()
         except (ConnectionError, EOFError, TimeoutError):
             pass
         finally:
-            if self.transport is not None:
-                self.transport.close()
+            self._close()
             if self._counted:
                 self.listener.guests.leave(self.ip)
             self._alive.discard(self)
             delivery_log.disconnected(self.listener.station, self.client)
+
+    def _close(self) -> None:
+        """Close, at once for a peer that does not read: else it would stay for ever."""
+        transport = self.transport
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.close()
+            if transport.get_write_buffer_size():
+                self.loop.call_later(PARTING, transport.abort)
 
     async def _linger(self) -> None:
         """Drop what is still coming: closing now would reset our last reply away."""

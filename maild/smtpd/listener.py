@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from maild.backoff import network
 from maild.identity import Identity
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
@@ -20,7 +21,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(slots=True)
 class Guests:
-    """Who is connected; ``most`` connections, ``most_each`` from one address."""
+    """Who is connected: ``most`` in all, ``most_each`` from one address or IPv6 /64."""
 
     most: int
     most_each: int
@@ -28,6 +29,7 @@ class Guests:
 
     def enter(self, client: str) -> bool:
         """Count a connection in; False when there are too many already."""
+        client = network(client)
         if self._clients.total() >= self.most:
             return False
         if self._clients[client] >= self.most_each:
@@ -37,6 +39,7 @@ class Guests:
 
     def leave(self, client: str) -> None:
         """Count a connection out."""
+        client = network(client)
         self._clients[client] -= 1
         if self._clients[client] <= 0:
             del self._clients[client]
