@@ -87,9 +87,19 @@ def login_failed(station: str, client: str, mechanism: str, user: str) -> None:
 
 
 def taken_in(
-    queue_id: str, *, client: str, sender: str, size: int, nrcpt: int, trace: str
+    queue_id: str,
+    *,
+    client: str,
+    sender: str,
+    size: int,
+    octets: int,
+    nrcpt: int,
+    trace: str,
 ) -> None:
-    """Log that a message is ours now: ``client=`` and ``from=`` lines (Postfix)."""
+    """Log that a message is ours now: ``client=`` and ``from=`` lines (Postfix).
+
+    ``octets`` of its ``size`` came with it; the rest was here before.
+    """
     _smtpd.info("%s: client=%s", queue_id, client)
     _queue.info(
         "%s: from=<%s>, size=%d, nrcpt=%d (queue active), trace=%s",
@@ -99,7 +109,7 @@ def taken_in(
         nrcpt,
         trace,
     )
-    metrics.message_received(size)
+    metrics.message_received(octets)
 
 
 def refused(

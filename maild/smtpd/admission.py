@@ -11,6 +11,7 @@ from maild.mail.envelope import MailFrom, RcptTo
 from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
+from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
 from maild.store import consent
 from maild.store.accounts import Account
@@ -67,14 +68,16 @@ class Admission:
         if ticket is None or account is None:
             return None
         await self._admit_push(ticket, new.mail.size or 0, tls=tls)
+        checkpoints = self._listener.checkpoints
+        if ticket.accepted.final_reply is None and task is not None:
+            await checkpoints.interrupt(proof, task)
+            checkpoints.begin(proof, task)
+            # What the old connection brought may have landed while it ended.
+            ticket = await self._redeemed(new.mail, address) or ticket
         if ticket.accepted.final_reply is not None:
             new.ticket, new.received = ticket, new.mail.size or 0
             new.recipients.append(Recipient(address, account))
             return new
-        checkpoints = self._listener.checkpoints
-        if task is not None:
-            await checkpoints.interrupt(proof, task)
-            checkpoints.begin(proof, task)
         return checkpoints.resume(proof, new.mail, store.clock())
 
     async def recipient(
@@ -88,6 +91,8 @@ class Admission:
         """Add a recipient to ``transaction``, or raise why not."""
         if transaction.ticket or transaction.is_upload:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
+        if any(known.address == rcpt.recipient for known in transaction.recipients):
+            return  # named twice, written to once
         if len(transaction.recipients) >= MOST_RECIPIENTS:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         if self._listener.is_submission:
@@ -125,6 +130,9 @@ class Admission:
             ticket = await self._redeemed(transaction.mail, address)
         if ticket is not None:
             await self._admit_push(ticket, size, tls=tls)
+            blobs, threads = self._listener.store.blobs, self._listener.threads
+            if await in_thread(threads, blobs.room) < size:
+                raise ReplyError(replies.STORE_FULL)  # before any octet of it
         elif size > transaction.size_limit:
             raise ReplyError(replies.NEEDS_OFFER)
         else:

@@ -277,7 +277,7 @@ class Connection(SMTP):
         """Close once everything that was promised is written."""
         self.leave_transaction()
         try:
-            await self._answers.settle()
+            await self._landed_all()
             async with asyncio.timeout(PARTING):
                 await self._drain()
                 if self._lingers:
@@ -290,6 +290,14 @@ class Connection(SMTP):
                 self.listener.guests.leave(self.ip)
             self._alive.discard(self)
             delivery_log.disconnected(self.listener.station, self.client)
+
+    async def _landed_all(self) -> None:
+        """Wait for what is landing, whoever is impatient: a restart asks how it ended."""
+        settling = self.loop.create_task(self._answers.settle())
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            await settling
 
     def _close(self) -> None:
         """Close, at once for a peer that does not read: else it would stay for ever."""

@@ -15,7 +15,7 @@ from maild import delivery_log, ids
 from maild.mail.address import Address
 from maild.mail.compose import digest_in
 from maild.mail.offer import Answer, Offer, OfferError, parse_facts
-from maild.mail.reply import Reply, ReplyError
+from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.smtpd import filing, replies
 from maild.smtpd.intake import Arrived, Intake
 from maild.smtpd.listener import Listener
@@ -61,7 +61,8 @@ async def land(
         transaction.id,
         client=client,
         sender=transaction.sender,
-        size=arrived.structure.size if arrived else transaction.received,
+        size=transaction.size,
+        octets=transaction.received,
         nrcpt=len(transaction.recipients),
         trace=transaction.trace,
     )
@@ -105,15 +106,12 @@ async def _take_in(
         )
         try:
             await listener.store.index.write(job)
-        except ExistsError:
+        except (ExistsError, NotFoundError):
             return await _given_before(listener, transaction, ticket, now)
-        except NotFoundError as error:
-            raise ReplyError(replies.NEEDS_OFFER) from error
         return reply
     reply = filing.responsibility(transaction.id, *arrived.landed)
     facts = _facts(arrived)
-    if isinstance(facts, Answer):
-        await _hear(listener, transaction, facts, now)
+    if isinstance(facts, Answer) and await _hear(listener, transaction, facts, now):
         return reply
     offered = facts if isinstance(facts, Offer) else None
     await listener.store.index.write(
@@ -149,14 +147,21 @@ def _again(ticket: Ticket) -> Reply:
 async def _given_before(
     listener: Listener, transaction: Transaction, ticket: Ticket, now: float
 ) -> Reply:
-    """Return the 250 of another connection that has brought the same meanwhile."""
+    """Return the 250 of another connection that has brought the same meanwhile.
+
+    Raises why the content could not be kept, if there was none.
+    """
     sender, recipient = transaction.mail.sender, transaction.recipients[0].address
     assert sender is not None
     accepted = await listener.store.index.read(
         consent.redeem, ticket.proof, sender, recipient, now
     )
-    if accepted is None or accepted.final_reply is None:
+    if accepted is None:
         raise ReplyError(replies.NEEDS_OFFER)
+    if accepted.final_reply is None:
+        # What was not found is not the offer: it may well be there the next time.
+        _log.error("%s: accepted content could not be kept", transaction.id)
+        raise ReplyError(LOCAL_ERROR)
     return _again(Ticket(ticket.proof, accepted))
 
 
@@ -227,8 +232,11 @@ def _keep_push(
 
 async def _hear(
     listener: Listener, transaction: Transaction, answer: Answer, now: float
-) -> None:
-    """Apply an answer; one that does not count is taken and forgotten."""
+) -> bool:
+    """Apply an answer; False when it answers nothing of ours, and so is mail.
+
+    One that does not count (a second one, or from somebody else) is forgotten.
+    """
     sender = transaction.mail.sender
     addressed = {r.address.key for r in transaction.recipients}
     counts = (
@@ -238,6 +246,7 @@ async def _hear(
     )
     verdict = "counts" if counts else "does not count"
     _log.info("%s: answer to %s %s", transaction.id, answer.offer_id, verdict)
+    return counts or await listener.store.index.read(transfers.is_answered, answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +278,16 @@ def _keep_mail(
         if account.id in seen:
             continue
         seen.add(account.id)
+        is_ours = offer is not None and _fits(offer, transaction, recipient)
+        if offer is not None and is_ours and consent.is_repeated(tx, account.id, offer):
+            continue  # the 250 was lost: a second message could not be decided
         if content_id is None:
             content_id = messages.add_content(
                 tx, arrived.rope, arrived.structure, transaction.trace
             )
         is_offer = (
             offer is not None
-            and _fits(offer, transaction, recipient)
+            and is_ours
             and consent.received(tx, account.id, offer, content_id, now)
         )
         _into(tx, account, "INBOX", content_id, ("$Offer",) if is_offer else (), now)

@@ -69,6 +69,11 @@ class Transaction:
     dropped: int = 0
 
     @property
+    def size(self) -> int:
+        """Octets of the message, with the item that it names and does not bring."""
+        return self.received + (self.shared.size if self.shared else 0)
+
+    @property
     def is_binary(self) -> bool:
         """Whether the content may be raw octets (RFC 3030 §3)."""
         return self.mail.body is Body.BINARY

@@ -189,6 +189,10 @@ class Blobs:
         """Return how far a blob has come; blocks.  Topic: ``blob:<id>``."""
         return self._index.read_here(blob_records.state, blob_id)
 
+    def room(self) -> int:
+        """Octets that can still be written, by whom they are reserved for."""
+        return self._disk.free()
+
     def free_space(self) -> int:
         """Octets that can still be written, less what accepted offers reserve.
 

@@ -61,6 +61,7 @@ __all__ = [
     "get",
     "hasten",
     "hold",
+    "is_answered",
     "next_due",
     "next_expiry",
     "next_warning",
@@ -172,6 +173,14 @@ def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bo
         update(tx, transfer)
     advance(tx, transfer.id, event, now, reply=None if answer.accepted else _DECLINED)
     return True
+
+
+def is_answered(tx: Tx, answer: Answer) -> bool:
+    """Whether the answer is to an offer of ours, though it may not count."""
+    nonce = tx.value("SELECT nonce FROM transfer WHERE id = ?1", answer.offer_id)
+    return nonce is not None and hmac.compare_digest(
+        str(nonce).encode(), answer.nonce.encode()
+    )
 
 
 def _counts(transfer: Transfer, answer: Answer, envelope_sender: Address) -> bool:
