@@ -292,7 +292,7 @@ class Connection(SMTP):
             delivery_log.disconnected(self.listener.station, self.client)
 
     async def _landed_all(self) -> None:
-        """Wait for what is landing, whoever is impatient: a restart asks how it ended."""
+        """Wait for what is landing, even if cancelled: a restart asks how it ended."""
         settling = self.loop.create_task(self._answers.settle())
         try:
             await asyncio.shield(settling)
