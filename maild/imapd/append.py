@@ -11,6 +11,7 @@ import asyncio
 from dataclasses import dataclass
 
 from maild import ids
+from maild.imapd.flags import check_flags
 from maild.imapd.mailboxes import take_name
 from maild.imapd.outcome import Done
 from maild.imapd.session import Session, Verb
@@ -74,6 +75,7 @@ async def _wish(session: Session, head: LiteralHead) -> Wish:
     flags: tuple[str, ...] = ()
     if cursor.peek() == b"(":
         flags = cursor.flag_list()
+        check_flags(flags)
         cursor.space()
     date = session.store.clock()
     if not cursor.at_end:

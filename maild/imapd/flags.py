@@ -79,9 +79,14 @@ def _take_flags(cursor: Cursor) -> tuple[str, ...]:
             found.append(cursor.flag())
         flags = tuple(found)
     cursor.end()
+    check_flags(flags)
+    return flags
+
+
+def check_flags(flags: Sequence[str]) -> None:
+    """Refuse what would make every answer about a message long."""
     if len(flags) > MOST_FLAGS or any(len(f) > LONGEST_KEYWORD for f in flags):
         raise NoError("too many flags, or too long ones", "LIMIT")
-    return flags
 
 
 async def _tell_flags(

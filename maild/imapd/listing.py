@@ -7,21 +7,33 @@ RFC 9051 §6.3.9, RFC 5258 (LIST-EXTENDED), RFC 6154 (SPECIAL-USE), RFC 5819
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from maild.imapd.mailboxes import status_of, take_status_items
 from maild.imapd.outcome import Done
 from maild.imapd.session import Session, Verb
 from maild.store import mailboxes
+from maild.store.errors import NotFoundError
 from maild.store.mailboxes import Mailbox
 from maild.wire.imap_cursor import BadError, Cursor
 from maild.wire.imap_read import Command
-from maild.wire.imap_write import decode_mailbox, encode_mailbox, flag_list
+from maild.wire.imap_write import (
+    NoError,
+    decode_mailbox,
+    encode_mailbox,
+    flag_list,
+)
 
 LONGEST_PATTERN = 1000
 """Octets of one mailbox pattern."""
 MOST_PATTERNS = 50
 """Patterns in one LIST."""
+MOST_WILDCARDS = 60
+"""Runs of ``*`` and ``%`` in all patterns of one LIST: each costs a look at a name."""
 _SELECTIONS = frozenset({"SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"})
 _RETURNS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"})
 
@@ -40,24 +52,40 @@ async def list_(session: Session, command: Command) -> Done:
     """LIST (RFC 9051 §6.3.9)."""
     cursor = command.cursor()
     wish = _take_wish(session, cursor)
+    _check_wildcards("".join(wish.patterns))
     if wish.patterns == ("",):
         await session.untagged(rb'LIST (\Noselect) "/" ""')
         return Done("that is all")
     everything = await session.store.index.read(mailboxes.everything, session.owner.id)
+    # Many patterns, many mailboxes: long enough to hold up the other sessions.
+    for mailbox, told in await asyncio.to_thread(_listing, session, everything, wish):
+        await session.untagged(b"LIST " + told)
+        if wish.status:
+            with suppress(NotFoundError):  # removed meanwhile (RFC 5819 §2)
+                await session.untagged(await status_of(session, mailbox, wish.status))
+    return Done("that is all")
+
+
+def _listing(
+    session: Session, everything: Sequence[Mailbox], wish: Wish
+) -> list[tuple[Mailbox, bytes]]:
+    """Return the mailboxes that are wanted with what LIST says of each."""
     below: dict[str, list[Mailbox]] = {}
     for mailbox in everything:
         for parent in _parents(mailbox.name):
             below.setdefault(parent, []).append(mailbox)
+    found: list[tuple[Mailbox, bytes]] = []
     for mailbox in everything:
-        if not any(matches(pattern, mailbox.name) for pattern in wish.patterns):
-            continue
-        told = _listed(session, mailbox, below.get(mailbox.name, []), wish)
-        if told is None:
-            continue
-        await session.untagged(b"LIST " + told)
-        if wish.status:
-            await session.untagged(await status_of(session, mailbox, wish.status))
-    return Done("that is all")
+        if any(matches(pattern, mailbox.name) for pattern in wish.patterns):
+            told = _listed(session, mailbox, below.get(mailbox.name, []), wish)
+            if told is not None:
+                found.append((mailbox, told))
+    return found
+
+
+def _check_wildcards(patterns: str) -> None:
+    if len(re.findall(r"[*%]+", patterns)) > MOST_WILDCARDS:
+        raise NoError("there are too many wildcards", "LIMIT")
 
 
 def _take_wish(session: Session, cursor: Cursor) -> Wish:
@@ -150,25 +178,36 @@ async def lsub(session: Session, command: Command) -> Done:
     cursor.space()
     pattern = _pattern(session, cursor, reference)
     cursor.end()
+    _check_wildcards(pattern)
     everything = await session.store.index.read(mailboxes.everything, session.owner.id)
     subscribed = [mailbox.name for mailbox in everything if mailbox.subscribed]
-    told: dict[str, bytes] = {}
-    for name in subscribed:
-        if matches(pattern, name):
-            told[name] = b"()"
-        elif pattern.endswith("%"):
-            for parent in _parents(name):
-                if matches(pattern, parent):
-                    told.setdefault(parent, rb"(\Noselect)")
+    told = await asyncio.to_thread(_subscribed, subscribed, pattern)
     for name, attributes in told.items():
         shown = encode_mailbox(name, utf8=session.rev2)
         await session.untagged(b"LSUB " + attributes + b' "/" ' + shown)
     return Done("that is all")
 
 
+def _subscribed(names: Iterable[str], pattern: str) -> dict[str, bytes]:
+    """Return what LSUB tells: names and their attributes."""
+    told: dict[str, bytes] = {}
+    for name in names:
+        if matches(pattern, name):
+            told[name] = b"()"
+        elif pattern.endswith("%"):
+            for parent in _parents(name):
+                if matches(pattern, parent):
+                    told.setdefault(parent, rb"(\Noselect)")
+    return told
+
+
 def _parents(name: str) -> list[str]:
     levels = name.split("/")
     return ["/".join(levels[:depth]) for depth in range(1, len(levels))]
+
+
+_PIECES = re.compile(r"[*%]+|[^*%]+")
+"""A pattern is runs of wildcards and runs of other characters, in turn."""
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -179,11 +218,11 @@ def matches(pattern: str, name: str) -> bool:
     if pattern.upper() == "INBOX":
         pattern = "INBOX"
     places = {0}
-    for wanted in pattern:
-        if wanted in "*%":
-            places = _spread(places, name, beyond=wanted == "*")
+    for piece in _PIECES.findall(pattern):
+        if piece[0] in "*%":
+            places = _spread(places, name, beyond="*" in piece)
         else:
-            places = {p + 1 for p in places if name[p : p + 1] == wanted}
+            places = {p + len(piece) for p in places if name.startswith(piece, p)}
         if not places:
             return False
     return len(name) in places

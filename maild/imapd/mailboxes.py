@@ -11,7 +11,7 @@ from maild.imapd.session import Session, Verb
 from maild.store import mailboxes
 from maild.store.errors import ExistsError, NotFoundError, ProtectedError
 from maild.store.index import Tx
-from maild.store.mailboxes import PROTECTED, Mailbox
+from maild.store.mailboxes import PROTECTED, Counts, Mailbox
 from maild.store.meaning import (
     MADE_BY_US,
     CannotError,
@@ -240,7 +240,7 @@ def take_status_items(cursor: Cursor) -> tuple[str, ...]:
 
 async def status_of(session: Session, mailbox: Mailbox, items: Iterable[str]) -> bytes:
     """Return ``STATUS mailbox (item n ...)``."""
-    counts = await session.store.index.read(mailboxes.counts, mailbox.id)
+    mailbox, counts = await session.store.index.read(_look, mailbox.id, session.largest)
     known = {
         "MESSAGES": counts.messages,
         "UIDNEXT": mailbox.uid_next,
@@ -257,6 +257,12 @@ async def status_of(session: Session, mailbox: Mailbox, items: Iterable[str]) ->
     told = " ".join(f"{item} {known[item]}" for item in items)
     name = encode_mailbox(mailbox.name, utf8=session.rev2)
     return b"STATUS " + name + f" ({told})".encode()
+
+
+def _look(tx: Tx, mailbox_id: int, largest: int) -> tuple[Mailbox, Counts]:
+    """Return both as of one moment (a reading job)."""
+    counts = mailboxes.counts(tx, mailbox_id, largest)
+    return mailboxes.get(tx, mailbox_id), counts
 
 
 VERBS: dict[str, Verb] = {

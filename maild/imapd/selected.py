@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from maild.store.index import Tx
-from maild.store.mailboxes import Mailbox
+from maild.store.mailboxes import Mailbox, get
 from maild.store.messages import Line, lines
 from maild.wire.imap_cursor import BadError
 from maild.wire.imap_numbers import SequenceSet
@@ -92,7 +92,8 @@ class Selected:
         return [(number, self.lines[number - 1]) for number, _ in found if number]
 
     def load(self, tx: Tx) -> None:
-        """Fill the snapshot for SELECT (a reading job)."""
+        """Fill the snapshot for SELECT (a reading job): counters of the same moment."""
+        self.mailbox = get(tx, self.mailbox.id)
         found, _, self.mod_seq = lines(tx, self.mailbox.id)
         self.lines = [line for line in found if line.size <= self._largest]
         self.uids = [line.uid for line in self.lines]

@@ -10,6 +10,7 @@ touch the event loop, and they see the clock only as an argument.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -106,6 +107,9 @@ class Index:
 
     def open(self) -> None:
         """Create or migrate the index and start its writer."""
+        # Verifiers, tickets and mail: nobody else's to read, wherever the operator puts
+        # it.  SQLite gives its journal the permissions of the file it finds.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         try:
             connection = self._connect()
             _migrate(connection)

@@ -84,15 +84,17 @@ def canonical(name: str) -> str:
     return (INBOX if first.upper() == INBOX else first) + slash + rest
 
 
-def counts(tx: Tx, mailbox_id: int) -> Counts:
-    """Count a mailbox's messages."""
+def counts(tx: Tx, mailbox_id: int, largest: int = 2**63 - 1) -> Counts:
+    """Count a mailbox's messages, but for those of more than ``largest`` octets."""
     row = tx.one(
         r"""SELECT count(*),
             coalesce(sum(' ' || flags || ' ' NOT LIKE '% \Seen %'), 0),
             coalesce(sum(' ' || flags || ' ' LIKE '% \Deleted %'), 0),
             coalesce(sum(content.size), 0)
-        FROM message JOIN content ON content.id = content_id WHERE mailbox_id = ?1""",
+        FROM message JOIN content ON content.id = content_id
+        WHERE mailbox_id = ?1 AND content.size <= ?2""",
         mailbox_id,
+        largest,
     )
     return Counts(*row) if row else Counts(0, 0, 0, 0)
 

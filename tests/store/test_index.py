@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,6 +14,7 @@ import apsw
 import pytest
 
 from maild.store import accounts
+from maild.store.changes import Changes
 from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
 from maild.store.index import Index, Tx
 from tests.store.room import Room, run_python
@@ -239,3 +241,14 @@ def test_an_index_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_secret_is_made_once(room: Room) -> None:
     assert room.write(accounts.secret, "s", b"first") == b"first"
     assert room.write(accounts.secret, "s", b"second") == b"first"
+
+
+def test_nobody_else_may_read_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)  # as a directory that the operator has made
+    index = Index(tmp_path / "index.sqlite", Changes())
+    index.open()
+    try:
+        for file in tmp_path.iterdir():
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
+    finally:
+        index.close()

@@ -41,3 +41,4 @@ def test_patterns_are_what_a_regular_expression_says(pattern: str, name: str) ->
 
 def test_no_pattern_takes_long() -> None:
     assert not matches("*a" * 500, "a" * 400 + "b")
+    assert not matches("*" + "a" * 900 + "c*", "a" * 900 + "b")

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a client may ask for is bounded, and what it is told is of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from maild.imapd.flags import MOST_FLAGS
+from maild.imapd.listing import MOST_WILDCARDS
+from maild.imapd.selected import LARGEST_REV1, Selected
+from maild.store.index import Tx
+from tests.unit.imapd.live import Live, live
+
+MESSAGE = b"From: a@a.example\r\n\r\nbody\r\n"
+
+
+@pytest.fixture
+async def station(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live(tmp_path) as running:
+        yield running
+
+
+async def test_wildcards_of_one_list_are_counted(station: Live) -> None:
+    client = await station.alice_in()
+    await client.ok('LIST "" "' + "%a" * MOST_WILDCARDS + '"')
+    for many in ("%a" * (MOST_WILDCARDS + 1), "*a%b" * MOST_WILDCARDS):
+        for verb in ("LIST", "LSUB"):
+            lines = await client.command(f'{verb} "" "{many}"')
+            assert lines[-1].startswith(b"NO [LIMIT]")
+    several = " ".join(['"*a*a*a"'] * 30)
+    lines = await client.command(f'LIST "" ({several})')
+    assert lines[-1].startswith(b"NO [LIMIT]")
+    assert await client.ok('LIST "" "' + "*" * 900 + '"')
+
+
+async def test_flags_of_one_append_are_counted(station: Live) -> None:
+    client = await station.alice_in("INBOX")
+    many = " ".join(f"k{n}" for n in range(MOST_FLAGS + 1))
+    size = len(MESSAGE)
+    client.send(b"x APPEND INBOX (%b) {%d+}\r\n" % (many.encode(), size) + MESSAGE)
+    client.send(b"\r\n")
+    assert (await client.until(b"x "))[-1].startswith(b"x NO [LIMIT]")
+    assert (await client.ok("STATUS INBOX (MESSAGES)"))[0].endswith(b"(MESSAGES 0)")
+
+
+async def test_counters_are_of_the_moment_of_the_messages(station: Live) -> None:
+    client = await station.alice_in("INBOX")
+    before = await station.mailbox("INBOX")
+    await client.append("INBOX", MESSAGE)
+    view = Selected(before, read_only=True, largest=LARGEST_REV1)
+    await station.store.index.read(view.load)
+    assert view.uids == [1]
+    assert view.mailbox.uid_next == 2
+    assert view.mailbox == replace(before, uid_next=2, mod_seq=view.mod_seq)
+
+
+async def test_status_counts_what_select_shows(station: Live) -> None:
+    def grow(tx: Tx) -> None:
+        tx.run("UPDATE content SET size = ?1", LARGEST_REV1 + 1)
+
+    client = await station.alice_in()
+    await client.append("INBOX", MESSAGE)
+    await station.store.index.write(grow)
+    old = await client.ok("STATUS INBOX (MESSAGES UNSEEN)")
+    assert old[0] == b"* STATUS INBOX (MESSAGES 0 UNSEEN 0)"
+    await client.ok("ENABLE IMAP4rev2")
+    new = await client.ok("STATUS INBOX (MESSAGES UNSEEN)")
+    assert new[0] == b"* STATUS INBOX (MESSAGES 1 UNSEEN 1)"
