@@ -135,7 +135,7 @@ class Attempt:
             return await self._connect(route, Tls.TRUSTED)
         except InsecureError:
             session = await self._connect(route, Tls.MAY)
-            if session.takes_pushes and session.tls != "none":
+            if session.takes_pushes:
                 raise
             return session
 

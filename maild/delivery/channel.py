@@ -171,7 +171,9 @@ class Channel(asyncio.Protocol):
         with suppress(ReplyError, TimeoutError):
             async with asyncio.timeout(FAREWELL):
                 await self.ask(b"QUIT\r\n", "after QUIT")
-        self._transport.close()
+                self._transport.close()
+                return
+        self._transport.abort()  # who does not read would keep it open for ever
 
     def abort(self) -> None:
         """Close without a word: the peer is owed octets that will not come."""

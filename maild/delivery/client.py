@@ -73,13 +73,16 @@ class Client:
         """Return a session with the first stop that answers.
 
         Raises the last stop's `ReplyError`: refused, silent, untrusted or unwilling.
+        It is final only if every stop says so (RFC 5321 §5.1): a backup that takes no
+        mail must not fail what its primary would take later.
         """
         last = ReplyError(Reply(451, "4.4", "no server to connect to"))
-        for stop in route.stops:
+        for number, stop in enumerate(route.stops):
             try:
                 return await self._connect(route, stop, level)
             except ReplyError as error:
-                last = error
+                if number == 0 or last.reply.is_permanent or error.reply.is_temporary:
+                    last = error
         raise last
 
     async def _connect(self, route: Route, stop: Stop, level: Tls) -> Session:

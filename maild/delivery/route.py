@@ -24,6 +24,8 @@ from maild.mail.reply import Reply, ReplyError
 
 MAX_STOPS = 8
 """Addresses tried in one attempt; a domain with more is tried again later."""
+MAX_HOSTS = 10
+"""MX hosts whose addresses are asked for: each may take the DNS its whole time."""
 _KNOWN = PeerSettings()
 _shuffle = SystemRandom().shuffle
 
@@ -126,7 +128,7 @@ class Router:
         stops: list[Stop] = []
         seen = 0
         silent: LookupFailedError | None = None
-        for host in hosts:
+        for host in hosts[:MAX_HOSTS]:
             try:
                 addresses = await self._names.addresses(host)
             except NoSuchNameError:
@@ -144,6 +146,8 @@ class Router:
                 break
         if stops:
             return tuple(stops[:MAX_STOPS])
+        if len(hosts) > MAX_HOSTS and not seen:
+            silent = LookupFailedError(domain)  # the others may be asked another time
         if silent is not None:
             raise silent
         raise ReplyError(FORBIDDEN if seen else NO_ADDRESS)

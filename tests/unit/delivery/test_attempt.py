@@ -134,7 +134,7 @@ async def test_an_unanswered_share_sends_an_offer_and_no_content(
     item = await rig.post.item(put(rig.store, content))
     share = await rig.post.share(item)
     async with Peer().serving() as peer:
-        after = await rig.attempt(peer)
+        after = await rig.attempt(peer, plain=True)
     assert after.state is State.OFFERED
     (message,) = peer.messages
     assert peer.content == len(message) < 64 * 1024  # the offer is all that left
@@ -157,7 +157,7 @@ async def test_a_refused_offer_is_final(
 ) -> None:
     await rig.post.share(await rig.post.item(put(rig.store, b"content")))
     async with Peer(answers={"RCPT": ["550 5.1.1 no bob"]}).serving() as peer:
-        after = await rig.attempt(peer)
+        after = await rig.attempt(peer, plain=True)
     assert after.state is State.FAILED
     assert (after.status, after.reply) == ("5.1.1", "no bob")
     assert only_line(lines)["status"] == "bounced"
@@ -229,7 +229,7 @@ async def test_a_push_without_tls_is_put_off(
 ) -> None:
     share = await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
     async with Peer().serving() as peer:
-        await rig.attempt(peer)
+        await rig.attempt(peer, plain=True)
         before = peer.content
         await rig.post.accepted(share)
         lines.clear()
@@ -260,14 +260,20 @@ async def test_a_push_to_an_untrusted_certificate_is_put_off(
         assert (await rig.attempt(peer, fingerprint=pinned)).state is State.SENT
 
 
+@pytest.mark.parametrize(("tls", "status"), [(True, "4.7.5"), (False, "4.7.4")])
 async def test_no_offer_is_made_where_the_content_could_not_follow(
-    rig: Rig, lines: pytest.LogCaptureFixture, tmp_path: Path
+    rig: Rig,
+    lines: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    *,
+    tls: bool,
+    status: str,
 ) -> None:
     other = make_certificate(tmp_path, "b.example")
     await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
-    async with Peer(tls=other.context).serving() as peer:
+    async with Peer(tls=other.context if tls else None).serving() as peer:
         after = await rig.attempt(peer)
-    assert (after.state, after.status) == (State.DEFERRED, "4.7.5")
+    assert (after.state, after.status) == (State.DEFERRED, status)
     assert peer.content == 0
     assert only_line(lines)["status"] == "deferred"
 

@@ -157,3 +157,17 @@ async def test_the_next_address_is_tried() -> None:
         )
         await closed(session)
     assert session.stop.port == peer.port
+
+
+@pytest.mark.parametrize("down_first", [True, False])
+async def test_one_server_that_takes_no_mail_decides_nothing(
+    *, down_first: bool
+) -> None:
+    """The primary is down, its backup says 554: there is another day (§5.1)."""
+    async with Peer(greeting="554 5.3.2 no service").serving() as peer:
+        good = route(peer.port)
+        down = replace(good.stops[0], port=1)
+        stops = (down, *good.stops) if down_first else (*good.stops, down)
+        with pytest.raises(ReplyError) as caught:
+            await client().connect(replace(good, stops=stops), Tls.MAY)
+    assert caught.value.reply.is_temporary

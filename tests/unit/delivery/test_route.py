@@ -6,7 +6,7 @@ import pytest
 from maild.delivery import guard
 from maild.delivery.guard import IPAddress
 from maild.delivery.names import LookupFailedError, Mx, NoSuchNameError
-from maild.delivery.route import Router
+from maild.delivery.route import MAX_HOSTS, Router
 from maild.delivery.settings import PeerSettings
 from maild.mail.reply import ReplyError
 
@@ -173,3 +173,12 @@ async def test_we_do_not_send_to_ourselves_as_backup() -> None:
     assert await stops(names, "b.example") == ["first.example[8.8.8.8]:25"]
     names = Table({"b.example": [Mx(5, "mx.a.example")]})
     assert await refusal(names, "b.example") == "554 5.4.6"
+
+
+async def test_a_domain_with_many_silent_servers_is_left_for_another_time() -> None:
+    records = [Mx(n, f"m{n}.example") for n in range(100)]
+    names = Table({"b.example": records}, {f"m{n}.example": None for n in range(100)})
+    assert await refusal(names, "b.example") == "451 4.4.3"
+    assert len(names.asked) == MAX_HOSTS
+    gone = Table({"b.example": records}, {})
+    assert await refusal(gone, "b.example") == "451 4.4.3"
