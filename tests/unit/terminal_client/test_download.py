@@ -8,6 +8,7 @@ import io
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from terminal_client.library import Item
 from terminal_client.session_imap import MailboxConnection
 from terminal_client.tls import client_context
 from tests.unit.terminal_client.fakes import PASSWORD, Talk, servers
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 _RANGE = re.compile(r"UID FETCH 7 \(BINARY\.PEEK\[2\]<(\d+)\.(\d+)>\)")
 
@@ -75,6 +79,20 @@ async def test_large_slices_go_around_the_reader(tmp_path: Path) -> None:
     octets, digest = await fetch(tmp_path, content, len(content), [])
     assert octets == content
     assert digest == hashlib.sha256(content).hexdigest()
+
+
+async def test_a_sink_that_takes_a_little_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Narrow(io.BytesIO):
+        def write(self, octets: Buffer, /) -> int:
+            return super().write(memoryview(octets)[:7])
+
+    sink = Narrow()
+    monkeypatch.setattr(io, "BytesIO", lambda: sink)
+    content = os.urandom(1000)
+    octets, _ = await fetch(tmp_path, content, len(content), [])
+    assert octets == content
 
 
 async def test_a_cut_within_a_large_slice(tmp_path: Path) -> None:
@@ -200,3 +218,19 @@ def test_a_device_is_not_replaced(tmp_path: Path) -> None:
         download.destination("x", pipe, replace=True).open(1)
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_part_with_another_name_is_not_written(tmp_path: Path) -> None:
+    """Somebody who can link to it could read what comes."""
+    (tmp_path / "eve").write_text("mine")
+    os.link(tmp_path / "eve", tmp_path / "film.mov.part")
+    with pytest.raises(errors.CannotCreateError, match="not ours"):
+        filled(download.destination("film.mov", tmp_path, replace=False))
+    assert (tmp_path / "eve").read_text() == "mine"
+
+
+def test_a_part_that_was_left_is_written_again(tmp_path: Path) -> None:
+    (tmp_path / "film.mov.part").write_text("half of something longer")
+    place = filled(download.destination("film.mov", tmp_path, replace=False))
+    assert place.read_text() == "new"
+    assert len(list(tmp_path.iterdir())) == 1
