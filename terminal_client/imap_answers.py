@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from terminal_client.errors import ProtocolError
+
 MAX_LINE = 1 << 20
 """Octets of one line of a response; a reply to SEARCH may be long."""
 MAX_LITERAL = 4 << 20
@@ -29,8 +31,11 @@ _ATOM = re.compile(rb'[^\s()"\[\]]*(?:\[[^\]]*\][^\s()"\[\]]*)*')
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 
-class AnswerError(Exception):
+class AnswerError(ProtocolError):
     """The server does not speak IMAP; the connection cannot be kept in step."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the IMAP server sent {what}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ from terminal_client.session_imap_octets import quoted
 WINDOW = 500
 """Messages asked for at a time, so that no reply grows with the mailbox."""
 
+MOST = 10_000_000
+"""Messages that one range can name; no mailbox has more."""
+_RANGE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 _VALIDITY = re.compile(rb"\[UIDVALIDITY ([0-9]+)\]", re.IGNORECASE)
 
 
@@ -97,8 +100,12 @@ def _uids(responses: Iterable[Response]) -> list[int]:
 def sequence_set(text: str) -> Iterable[int]:
     """Yield the numbers of ``1,5:7``."""
     for part in text.split(","):
-        first, _, last = part.partition(":")
-        low, high = sorted((int(first), int(last or first)))
+        found = _RANGE.fullmatch(part)
+        if found is None:
+            raise ProtocolError("the IMAP server sent no set of numbers")
+        low, high = sorted((int(found[1]), int(found[2] or found[1])))
+        if high - low > MOST:
+            raise ProtocolError("the IMAP server says that it found too much")
         yield from range(low, high + 1)
 
 

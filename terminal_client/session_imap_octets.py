@@ -17,7 +17,6 @@ from typing import Any
 
 from aioimaplib import aioimaplib as lib
 
-from terminal_client import errors
 from terminal_client.imap_answers import (
     AnswerError,
     Placement,
@@ -93,7 +92,7 @@ class ImapProtocol(lib.IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib 
             for response in self._reader.feed(d):
                 self._take(response)
         except AnswerError as error:
-            self._fail_all(errors.ProtocolError(f"the IMAP server sent {error}"))
+            self._fail_all(error)
             self.transport.abort()
             return
         room = self._reader.room

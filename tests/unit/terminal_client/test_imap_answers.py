@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from terminal_client.errors import ProtocolError
 from terminal_client.imap_answers import (
     AnswerError,
     Response,
@@ -17,6 +18,7 @@ from terminal_client.imap_answers import (
     fetched,
     values,
 )
+from terminal_client.mailbox import sequence_set
 
 TALK = (
     b"* OK [CAPABILITY IMAP4rev1] a text that ends in {12}\r\n"
@@ -121,3 +123,13 @@ def test_no_octets_crash_the_walker(octets: bytes) -> None:
     except AnswerError:
         return
     assert isinstance(found, list)
+
+
+@pytest.mark.parametrize("text", ["1:4294967295", "$", "1:*", "x", "99999999999"])
+def test_sets_that_no_mailbox_has(text: str) -> None:
+    with pytest.raises(ProtocolError):
+        list(sequence_set(text))
+
+
+def test_a_set_of_numbers() -> None:
+    assert list(sequence_set("7,1:3,9:8")) == [7, 1, 2, 3, 8, 9]
