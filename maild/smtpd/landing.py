@@ -8,20 +8,18 @@ terminals submit is told in `maild.smtpd.filing`.  Each road ends in one index j
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 
 from maild import delivery_log, ids
-from maild.mail.address import Address
 from maild.mail.compose import digest_in
 from maild.mail.offer import Answer, Offer, OfferError, parse_facts
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
-from maild.smtpd import filing, replies
+from maild.smtpd import filing, inbox, replies
 from maild.smtpd.intake import Arrived, Intake
 from maild.smtpd.listener import Listener
 from maild.smtpd.thread import in_thread
-from maild.smtpd.transaction import Recipient, Ticket, Transaction
-from maild.store import accounts, consent, items, mailboxes, messages, transfers
+from maild.smtpd.transaction import Ticket, Transaction
+from maild.store import accounts, consent, items, messages, transfers
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
 from maild.store.consent import Randomness
@@ -114,13 +112,12 @@ async def _take_in(
     if isinstance(facts, Answer) and await _hear(listener, transaction, facts, now):
         return reply
     offered = facts if isinstance(facts, Offer) else None
+    fresh = [
+        Randomness(ids.nonce(), ids.queue_id())
+        for _ in (transaction.recipients if offered else ())
+    ]
     await listener.store.index.write(
-        _keep_mail,
-        transaction,
-        arrived,
-        offered,
-        Mint.fresh_for(len(transaction.recipients)),
-        now,
+        inbox.keep_mail, transaction, arrived, offered, fresh, now
     )
     return reply
 
@@ -222,7 +219,7 @@ def _keep_push(
     is_small = arrived.structure.size <= ATTACH_LIMIT
     items.add(tx, item, stub, inbox=None if is_small else stub, now=now)
     if is_small:
-        _into(tx, account, "INBOX", content_id, (), now)
+        inbox.into(tx, account, "INBOX", content_id, (), now)
     consent.arrived(tx, ticket.proof, item.id, str(reply), now)
     filing.told(tx, transaction, f"received {blob.size} octets", now)
 
@@ -247,86 +244,3 @@ async def _hear(
     verdict = "counts" if counts else "does not count"
     _log.info("%s: answer to %s %s", transaction.id, answer.offer_id, verdict)
     return counts or await listener.store.index.read(transfers.is_answered, answer)
-
-
-@dataclass(frozen=True, slots=True)
-class Mint:
-    """Fresh secrets for decisions made at arrival, one for each recipient."""
-
-    fresh: tuple[Randomness, ...]
-
-    @classmethod
-    def fresh_for(cls, count: int) -> Mint:
-        """Make as many as there are recipients."""
-        return cls(tuple(Randomness(ids.nonce(), ids.queue_id()) for _ in range(count)))
-
-
-def _keep_mail(
-    tx: Tx,
-    transaction: Transaction,
-    arrived: Arrived,
-    offer: Offer | None,
-    mint: Mint,
-    now: float,
-) -> None:
-    """Put a message into the INBOX of each recipient, once."""
-    content_id: int | None = None
-    seen: set[int] = set()
-    for recipient, fresh in zip(transaction.recipients, mint.fresh, strict=True):
-        assert recipient.account is not None
-        account = accounts.get(tx, recipient.account.id)
-        if account.id in seen:
-            continue
-        seen.add(account.id)
-        is_ours = offer is not None and _fits(offer, transaction, recipient)
-        if offer is not None and is_ours and consent.is_repeated(tx, account.id, offer):
-            continue  # the 250 was lost: a second message could not be decided
-        if content_id is None:
-            content_id = messages.add_content(
-                tx, arrived.rope, arrived.structure, transaction.trace
-            )
-        is_offer = (
-            offer is not None
-            and is_ours
-            and consent.received(tx, account.id, offer, content_id, now)
-        )
-        _into(tx, account, "INBOX", content_id, ("$Offer",) if is_offer else (), now)
-        if is_offer and offer is not None and _is_welcome(tx, account, offer):
-            consent.decide(tx, account.id, content_id, fresh, now, accepted=True)
-            _into(tx, account, "Accepted", content_id, ("$Offer", "\\Seen"), now)
-    filing.told(tx, transaction, "offer" if offer else "mail", now)
-
-
-def _fits(offer: Offer, transaction: Transaction, recipient: Recipient) -> bool:
-    """Whether an offer was made by who sent it, to who got it; not a forwarded one."""
-    sender: Address | None = transaction.mail.sender
-    return (
-        sender is not None
-        and offer.sender.key == sender.key
-        and offer.recipient.key == recipient.address.key
-    )
-
-
-def _is_welcome(tx: Tx, account: Account, offer: Offer) -> bool:
-    """Whether the account's policy accepts without asking."""
-    if offer.size > account.policy_size:
-        return False
-    return account.policy == "anyone" or (
-        account.policy == "contacts"
-        and accounts.is_contact(tx, account.id, offer.sender)
-    )
-
-
-def _into(
-    tx: Tx,
-    account: Account,
-    mailbox: str,
-    content_id: int,
-    flags: tuple[str, ...],
-    now: float,
-) -> None:
-    place = mailboxes.find(tx, account.id, mailbox)
-    if place is None:  # the user has removed it; INBOX is always there
-        place = mailboxes.find(tx, account.id, "INBOX")
-    assert place is not None
-    messages.append(tx, place.id, content_id, flags, now)

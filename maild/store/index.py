@@ -13,17 +13,16 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import apsw
 
 from maild.store.changes import EVERYTHING, Changes
-from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+from maild.store.errors import StoreBrokenError, StoreError
+from maild.store.index_file import connect, migrate, transaction, typed
 from maild.store.index_work import Work, tell
 
 P = ParamSpec("P")
@@ -111,11 +110,11 @@ class Index:
         # it.  SQLite gives its journal the permissions of the file it finds.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         try:
-            connection = self._connect()
-            _migrate(connection)
+            connection = connect(self._path)
+            migrate(connection)
             self._data_version = connection.pragma("data_version")
         except apsw.Error as error:
-            raise _typed(error) from error
+            raise typed(error) from error
         # A daemon: a process that ends without `close` is a crash, and must end.
         self._writer = threading.Thread(
             target=self._write_on, args=(connection,), name="index-writer", daemon=True
@@ -195,20 +194,12 @@ class Index:
         """Run a reading job in the calling thread; never on an event loop."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._connect()
+            connection = self._local.connection = connect(self._path)
             connection.pragma("query_only", True)
             with self._lock:
                 self._connections.append(connection)
-        with _transaction(connection, "BEGIN"):
+        with transaction(connection, "BEGIN"):
             return job(Tx(connection), *args, **kwargs)
-
-    def _connect(self) -> apsw.Connection:
-        connection = apsw.Connection(str(self._path))
-        connection.set_busy_timeout(30_000)
-        connection.pragma("journal_mode", "wal")
-        connection.pragma("synchronous", "full")
-        connection.pragma("foreign_keys", True)
-        return connection
 
     def _write_on(self, connection: apsw.Connection) -> None:
         running = True
@@ -235,15 +226,15 @@ class Index:
     def _commit(self, connection: apsw.Connection, batch: list[Work]) -> None:
         try:
             self._refuse_when_broken()
-            with _transaction(connection, "BEGIN IMMEDIATE"):
+            with transaction(connection, "BEGIN IMMEDIATE"):
                 for work in batch:
                     _run_in_savepoint(connection, work)
         except BaseException as error:  # noqa: BLE001 - whoever waits has to hear it
-            typed = _typed(error)
-            if isinstance(typed, StoreBrokenError):
+            refusal = typed(error)
+            if isinstance(refusal, StoreBrokenError):
                 self.stop_acknowledging()
             for work in batch:
-                work.error = typed
+                work.error = refusal
             tell(batch)
             return
         topics: set[str] = set()
@@ -270,54 +261,12 @@ def _run_in_savepoint(connection: apsw.Connection, work: Work) -> None:
     """Run one job so that its failure undoes only itself."""
     tx = Tx(connection)
     try:
-        with _transaction(connection, "SAVEPOINT job"):
+        with transaction(connection, "SAVEPOINT job"):
             work.result = work.job(tx, *work.args, **work.kwargs)
         work.topics = tx.topics
     except (apsw.FullError, apsw.IOError):
         raise  # the whole batch is in doubt
     except apsw.Error as error:
-        work.error = _typed(error)
+        work.error = typed(error)
     except Exception as error:  # noqa: BLE001 - handed to whoever waits for the job
         work.error = error
-
-
-@contextmanager
-def _transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
-    savepoint = begin.startswith("SAVEPOINT")
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("RELEASE job" if savepoint else "COMMIT")
-    except BaseException:
-        if not connection.in_transaction:
-            raise  # SQLite has rolled everything back (no room, input or output error)
-        if savepoint:
-            connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
-        else:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _typed(error: BaseException) -> StoreError:
-    if isinstance(error, StoreError):
-        return error
-    if isinstance(error, apsw.FullError):
-        return StoreFullError("the index has no room")
-    if isinstance(error, apsw.IOError):
-        return StoreBrokenError("the index could not be synced")
-    return StoreError(f"the index refused a job: {error}")
-
-
-def _migrate(connection: apsw.Connection) -> None:
-    """Bring the schema to the newest version; ``user_version`` says which it has."""
-    folder = resources.files("maild.store") / "schema"
-    names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".sql"))
-    with _transaction(connection, "BEGIN IMMEDIATE"):
-        have = connection.pragma("user_version")
-        if have > len(names):
-            raise StoreError("the index was written by a newer maild")
-        for number, name in enumerate(names, 1):
-            if number > have:
-                connection.execute((folder / name).read_text())
-                connection.pragma("user_version", number)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The index as SQLite keeps it: opening, migrating, transactions, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+import apsw
+
+from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+
+
+def connect(path: Path) -> apsw.Connection:
+    """Open the index so that a commit is on the device when it returns."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(30_000)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", True)
+    return connection
+
+
+@contextmanager
+def transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
+    """Do everything inside, or nothing; ``begin`` is BEGIN .. or SAVEPOINT job."""
+    savepoint = begin.startswith("SAVEPOINT")
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("RELEASE job" if savepoint else "COMMIT")
+    except BaseException:
+        if not connection.in_transaction:
+            raise  # SQLite has rolled everything back (no room, input or output error)
+        if savepoint:
+            connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+        else:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def typed(error: BaseException) -> StoreError:
+    """Return what an error means to whoever waits for a job."""
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, apsw.FullError):
+        return StoreFullError("the index has no room")
+    if isinstance(error, apsw.IOError):
+        return StoreBrokenError("the index could not be synced")
+    return StoreError(f"the index refused a job: {error}")
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Bring the schema to the newest version; ``user_version`` says which it has."""
+    folder = resources.files("maild.store") / "schema"
+    names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".sql"))
+    with transaction(connection, "BEGIN IMMEDIATE"):
+        have = connection.pragma("user_version")
+        if have > len(names):
+            raise StoreError("the index was written by a newer maild")
+        for number, name in enumerate(names, 1):
+            if number > have:
+                connection.execute((folder / name).read_text())
+                connection.pragma("user_version", number)
