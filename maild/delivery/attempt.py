@@ -57,6 +57,8 @@ class Attempt:
         self._means = means
         self._tally = Tally(means.store.clock())
         self._session: Session | None = None
+        self._secret = ""
+        """What a peer may repeat to us and nobody may read: the proof."""
         self.is_decided = False
         """Set once only the goodbye is left: there is nothing to stop any more."""
 
@@ -66,7 +68,7 @@ class Attempt:
         Cancelled, it drops the connection and leaves the record to whoever cancelled.
         """
         try:
-            outcome = await self._outcome()
+            outcome = (await self._outcome()).without(self._secret)
         except asyncio.CancelledError:
             if self._session is not None:
                 self._session.channel.abort()
@@ -221,6 +223,7 @@ class Attempt:
         proven = proof(
             transfer.ticket, transfer.id, transfer.sender, transfer.recipient
         )
+        self._secret = proven
         smtputf8 = not (transfer.sender.is_ascii and transfer.recipient.is_ascii)
         if smtputf8 and "SMTPUTF8" not in session.ehlo:
             raise ReplyError(NEEDS_SMTPUTF8)

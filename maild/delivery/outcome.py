@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maild import delivery_log
 from maild.delivery.work import Tally
@@ -38,6 +38,12 @@ class Outcome:
     def is_final(self) -> bool:
         """Whether no further attempt follows."""
         return self.event in (Event.DELIVER, Event.FAIL_FOR_GOOD)
+
+    def without(self, secret: str) -> Outcome:
+        """Return the same, should the reply repeat ``secret``: it will be shown."""
+        if not secret or secret not in self.reply.text.lower():
+            return self
+        return replace(self, reply=self.reply.with_text("(the reply is not shown)"))
 
 
 def failed(reply: Reply) -> Outcome:

@@ -18,7 +18,7 @@ from maild.identity import Identity
 from maild.queue import notices
 from maild.queue.settings import QueueSettings
 from maild.store import consent, trace, transfers
-from maild.store.errors import StoreBrokenError, StoreError
+from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 
 _log = logging.getLogger("maild.queue")
@@ -50,8 +50,8 @@ class QueueStation:
             while not self._store.broken:
                 try:
                     pause = await self.look()
-                except StoreError:
-                    _log.exception("the store failed a look at the queue")
+                except Exception:  # noqa: BLE001 - the next look may go well
+                    _log.exception("a look at the queue failed")
                     pause = LONGEST_SLEEP
                 await asyncio.sleep(SHORTEST_SLEEP)
                 await watch.wait(pause)

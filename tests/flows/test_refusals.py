@@ -131,8 +131,7 @@ class RefusingPeer(socketserver.StreamRequestHandler):
     """An SMTP server that wants nothing."""
 
     answers: ClassVar[dict[str, str]] = {
-        "EHLO": "250-refusing.example\r\n250-CHUNKING\r\n"
-        "250-BINARYMIME\r\n250 CHECKPOINT",
+        "EHLO": "250-refusing.example\r\n250-SIZE\r\n250 CHUNKING",
         "QUIT": "221 2.0.0 bye",
     }
 

@@ -224,6 +224,22 @@ async def test_an_accepted_share_is_pushed_behind_its_proof(
     assert TICKET not in line.string
 
 
+async def test_a_proof_that_is_repeated_is_not_shown(
+    rig: Rig, lines: pytest.LogCaptureFixture
+) -> None:
+    share = await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
+    secret = proof(TICKET, share.id, ALICE, BOB)
+    async with Peer(tls=rig.certificate.context).serving() as peer:
+        await rig.attempt(peer)
+        await rig.post.accepted(share)
+        peer.answers["MAIL"] = [f"501 5.5.4 what is {secret.upper()}?"]
+        after = await rig.attempt(peer)
+    assert (after.state, after.status) == (State.FAILED, "5.5.4")
+    story = await rig.store.index.read(trace.story, share.id)
+    for shown in (after.reply, lines.text, *(event.text for event in story)):
+        assert secret not in shown.lower()
+
+
 async def test_a_push_without_tls_is_put_off(
     rig: Rig, lines: pytest.LogCaptureFixture
 ) -> None:

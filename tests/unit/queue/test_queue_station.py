@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.message import Message
@@ -225,3 +226,32 @@ async def test_a_wake_up_is_enough(rig: Rig) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
+
+
+async def test_a_look_that_fails_is_not_the_last(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = threading.Event()
+
+    def broken(_now: float) -> None:
+        failed.set()
+        raise PermissionError("a path /and/a/secret")
+
+    monkeypatch.setattr(rig.store.blobs, "collect", broken)
+    mail = await rig.post.mail(MAIL)
+    started = asyncio.Event()
+    task = asyncio.create_task(rig.station.run(started.set))
+    try:
+        async with asyncio.timeout(20):
+            await started.wait()
+            assert await asyncio.to_thread(failed.wait, 20)
+            rig.clock.now += LIFETIMES.queue + 1
+            with rig.store.changes.watch("queue") as watch:
+                await rig.post.mail(MAIL)
+                while (await rig.post.now(mail)).state is not State.FAILED:
+                    await watch.wait(1.0)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    assert "PermissionError" in caplog.text
