@@ -25,6 +25,8 @@ LONGEST = 1000
 
 def clean(text: str) -> str:
     """Return ``text`` fit for one log line (CWE-117)."""
+    if len(text) <= LONGEST and text.isprintable():
+        return text
     shown = "".join(c if c.isprintable() else "?" for c in text[:LONGEST])
     return shown + "..." if len(text) > LONGEST else shown
 
