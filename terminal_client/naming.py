@@ -24,14 +24,15 @@ def safe_name(name: str) -> str:
     """Return a name that stays in its directory and shows what it is.
 
     Control and formatting characters (U+202E would show ``exe.txt`` for ``txt.exe``)
-    become ``_``, leading dots go, the extension outlives the cut to `MAX_NAME`.
+    become ``_``, leading dots go, the extension outlives the cut to `MAX_NAME`, and no
+    name is an option to the next command.
     """
     clean = "".join(_character(c) for c in unicodedata.normalize("NFC", name))
     clean = clean.strip().lstrip(".").rstrip(". ")
     stem, dot, extension = clean.rpartition(".")
     if not stem or len(extension.encode()) > 20:
         stem, dot, extension = clean, "", ""
-    if stem.split(".")[0].casefold() in _RESERVED:
+    if stem.startswith("-") or stem.split(".")[0].casefold() in _RESERVED:
         stem = f"_{stem}"
     stem = _cut(stem, MAX_NAME - len((dot + extension).encode()))
     return stem + dot + extension or "unnamed"

@@ -19,6 +19,7 @@ from terminal_client.naming import MAX_NAME, free_place, safe_name, shown, told_
         ("film.mov", "film.mov"),
         ("../../etc/passwd", "_.._etc_passwd"),
         ("/etc/shadow", "_etc_shadow"),
+        ("-rf", "_-rf"),
         ("..\\..\\x", "_.._x"),
         ("..", "unnamed"),
         (".", "unnamed"),
