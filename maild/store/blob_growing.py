@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The file of a growing blob: written in one thread, hashed and synced behind it.
 
-The writing thread only writes.  Hashing, early writeback and the watermark (sync, then
-the durable length in the index) run in pools that all blobs share.
+The writing thread only writes, and waits for the hash when it is too far ahead.
+Hashing, early writeback and the watermark (sync, then the durable length in the index)
+run in pools that all blobs share.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ WATERMARK = 16 * 1024 * 1024
 """Octets after which a growing blob is synced: what a restart may cost."""
 WRITEBACK = 8 * 1024 * 1024
 """Octets after which the kernel is asked to begin writing."""
+AHEAD = 3 * 1024 * 1024
+"""Octets that all growing blobs together may hold for their hashes; one piece each, in
+any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class GrowingFile:
         self._key = key
         self._registered = registered
         self._descriptor = shop.disk.create(key)
-        self._digest = GrowingDigest(self._descriptor, shop.hashing)
+        self._digest = GrowingDigest(shop.hashing)
         self._lock = threading.Lock()
         self._marked = 0
         self._marking: Future[None] | None = None
@@ -67,9 +71,11 @@ class GrowingFile:
         """Write at the end; begin a watermark when one is due."""
         self._raise_failure()
         blob_disk.write_at(self._descriptor, octets, self.size)
+        # A buffer will be used again; octets that cannot change need no copy.
+        kept = octets if isinstance(octets.obj, bytes) else memoryview(bytes(octets))
         with self._lock:
             self.size += len(octets)
-            self._digest.grown(self.size)
+            self._digest.take(kept, AHEAD // max(1, len(self._shop.growing)))
         if self.size - self._written_back >= WRITEBACK:
             start, self._written_back = self._written_back, self.size
             self._shop.syncing.submit(
