@@ -18,6 +18,9 @@ MAX_PADDING = 64
 WINDOW = 512
 """Octets looked through at first; then doubled, so that many needles cost no more than
 each the way to the nearest hit."""
+WIDEST = 16 * 1024
+"""Octets looked through at most: in more, ``bytes.find`` changes to a way that is half
+as fast with needles of this kind (CPython 3.11, measured)."""
 
 _END = re.compile(rb"(?P<close>--)?[ \t]{0,%d}(?P<end>\r\n)?" % MAX_PADDING)
 _UNDECIDED = re.compile(rb"-?-?[ \t]{0,%d}\r?" % MAX_PADDING)
@@ -46,7 +49,7 @@ def find(data: bytes, at: int, needles: Sequence[bytes]) -> int:
         best = min((p for p in places if p >= 0), default=-1)
         if best >= 0:
             return best
-        at, width = stop, width * 2
+        at, width = stop, min(width * 2, WIDEST)
     return -1
 
 
