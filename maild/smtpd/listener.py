@@ -13,6 +13,7 @@ from maild.identity import Identity
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.smtpd.known import Residents, Room
+from maild.smtpd.pieces import Pieces
 from maild.smtpd.restart import Checkpoints
 from maild.store.house import Store
 
@@ -71,6 +72,7 @@ class Listener:
     room: Room
     threads: ThreadPoolExecutor
     """Where octets are moved, hashed and written; a thread for each chunk."""
+    pieces: Pieces = field(default_factory=Pieces)
 
     def may_be_plain(self, client: str) -> bool:
         """Whether ticketed content may come from IP ``client`` without TLS."""

@@ -21,15 +21,14 @@ from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
 from maild.smtpd.patience import Patience
+from maild.smtpd.pieces import LARGEST, Pieces
 from maild.smtpd.thread import in_thread
 from maild.smtpd.tls_ring import TlsRing
 
-PIECE = 1024 * 1024
-"""Octets moved per step; bounds the memory of a connection, not the size of a chunk."""
-PAGE = mmap.PAGESIZE
-"""Buffer and file offsets agree modulo this: the kernel then copies whole pages."""
 BULK = 256 * 1024
 """Octets from which a chunk is worth going around the stream."""
+WAKE = 256 * 1024
+"""Octets that are worth waking a thread for."""
 LULL = 50
 """Milliseconds without octets after which a piece is taken as it is."""
 
@@ -62,6 +61,7 @@ class Stream:
         self.moving = False
         """Whether a chunk is under way (or was cut short)."""
         self._threads = listener.threads
+        self._pieces = listener.pieces
 
     @property
     def held(self) -> int:
@@ -112,7 +112,7 @@ class Stream:
         """Read and forget up to ``most`` octets, until ``quiet`` seconds of silence."""
         while most > 0:
             async with asyncio.timeout(quiet):
-                octets = await self._reader.read(min(most, PIECE))
+                octets = await self._reader.read(min(most, LARGEST))
             if not octets:
                 return
             most -= len(octets)
@@ -127,7 +127,8 @@ class Stream:
                 await in_thread(self._threads, sink.take, memoryview(octets))
                 count -= len(octets)
         else:
-            await self._move_around(count, sink, patience)
+            with self._pieces.shared():
+                await self._move_around(count, sink, patience)
         self.moving = False
 
     async def _move_around(self, count: int, sink: Sink, patience: Patience) -> None:
@@ -141,10 +142,11 @@ class Stream:
         if not count:
             await in_thread(self._threads, sink.take, memoryview(begun))
         elif transport.get_extra_info("ssl_object") is None:
-            chunk = _Chunk(begun, count, sink, patience)
+            chunk = _Chunk(begun, count, sink, patience, self._pieces)
             await self._by_thread(transport, chunk)
         else:
-            ring = TlsRing(transport, self._protocol, count, sink, patience)
+            size = self._pieces.size
+            ring = TlsRing(transport, self._protocol, count, sink, patience, size)
             await ring.run(self._threads, begun)
 
     async def _by_thread(self, transport: asyncio.Transport, chunk: _Chunk) -> None:
@@ -173,35 +175,64 @@ class _Chunk:
     count: int
     sink: Sink
     patience: Patience
+    pieces: Pieces
 
 
 def _copy(source: socket.socket, chunk: _Chunk) -> None:
-    """Move the chunk in pieces that begin where their file's page begins."""
+    """Move the chunk in pieces that end where a piece of their file ends.
+
+    Buffer and file offsets agree modulo the piece: the kernel then copies whole pages,
+    and large ones.
+    """
     if chunk.begun:
         chunk.sink.take(memoryview(chunk.begun))
-    view = memoryview(mmap.mmap(-1, PIECE))
-    while chunk.count:
-        start = chunk.sink.offset % PAGE
-        source.settimeout(chunk.patience.left())
-        filled = _fill(source, view[start : start + min(chunk.count, PIECE - start)])
-        chunk.patience.moved(filled)
-        chunk.sink.take(view[start : start + filled])
-        chunk.count -= filled
+    source.setblocking(False)  # as it is: the loop goes on writing replies to it
+    view = memoryview(mmap.mmap(-1, LARGEST))
+    try:
+        while chunk.count:
+            size = chunk.pieces.size
+            start = chunk.sink.offset % size
+            piece = view[start : start + min(chunk.count, size - start)]
+            filled = _fill(source, piece, chunk.patience.left())
+            chunk.patience.moved(filled)
+            chunk.sink.take(piece[:filled])
+            chunk.count -= filled
+    finally:
+        _wake_at(source, 1)
 
 
-def _fill(source: socket.socket, view: memoryview) -> int:
-    """Read until ``view`` is full or nothing comes for a moment; at least one octet."""
-    filled = source.recv_into(view)
-    if not filled:
-        raise ConnectionResetError
+def _fill(source: socket.socket, view: memoryview, patience: float) -> int:
+    """Read until ``view`` is full or nothing comes for a moment; at least one octet.
+
+    ``patience`` in seconds, for the first one.
+    """
     ready = select.poll()
     ready.register(source, select.POLLIN)
-    while filled < len(view) and ready.poll(LULL):
+    filled = 0
+    while filled < len(view):
+        _wake_at(source, min(len(view) - filled, WAKE))
+        ready.poll(LULL)
         try:
             got = source.recv_into(view[filled:])
+        except BlockingIOError:
+            if filled:
+                break
+            _wake_at(source, 1)
+            if not ready.poll(patience * 1000):
+                raise TimeoutError from None
+            continue
         except ConnectionError:
-            break  # the next piece will say so; this one is good
+            if filled:
+                break  # the next piece will say so; this one is good
+            raise
         if not got:
-            break
+            if filled:
+                break
+            raise ConnectionResetError
         filled += got
     return filled
+
+
+def _wake_at(source: socket.socket, octets: int) -> None:
+    """Let `poll` tell of octets only when there are that many, or no more will come."""
+    source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, octets)

@@ -17,10 +17,9 @@ from typing import Protocol
 
 from maild.smtpd.patience import Patience
 
-BUFFER = 512 * 1024
-"""Octets of one buffer; records of 16 KiB are gathered so that threads meet rarely."""
-BUFFERS = 4
-"""Buffers of a ring: one being filled, one being emptied, two of slack."""
+BUFFERS = 3
+"""Buffers of a ring: one being filled, one being emptied, one of slack.  Records of
+16 KiB are gathered in them, so that threads meet rarely."""
 LULL = 0.05
 """Seconds after which a part-filled buffer is handed over as it is."""
 
@@ -30,7 +29,10 @@ class _Sink(Protocol):
 
 
 class TlsRing(asyncio.BufferedProtocol):
-    """One chunk of ``count`` octets on its way from ``transport`` to ``sink``."""
+    """One chunk of ``count`` octets on its way from ``transport`` to ``sink``.
+
+    ``size``: octets of a buffer.
+    """
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class TlsRing(asyncio.BufferedProtocol):
         count: int,
         sink: _Sink,
         patience: Patience,
+        size: int,
     ) -> None:
         self._transport = transport
         self._protocol = protocol
@@ -49,7 +52,7 @@ class TlsRing(asyncio.BufferedProtocol):
         self._arrived: asyncio.Future[None] = self._loop.create_future()
         self._work: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
         self._free: deque[memoryview] = deque(
-            memoryview(bytearray(min(BUFFER, count))) for _ in range(BUFFERS)
+            memoryview(bytearray(min(size, count))) for _ in range(BUFFERS)
         )
         self._buffer: memoryview | None = self._free.popleft()
         self._lent: deque[memoryview] = deque()
