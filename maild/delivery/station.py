@@ -12,6 +12,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 from maild.delivery import guard
@@ -25,7 +26,7 @@ from maild.delivery.work import Means
 from maild.identity import Identity
 from maild.mail.transfer import ACTIVE, Event, State
 from maild.store import transfers
-from maild.store.errors import NotFoundError, StoreBrokenError
+from maild.store.errors import NotFoundError, StoreBrokenError, StoreError
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.transfers import Slots, Transfer
@@ -74,9 +75,16 @@ class DeliveryStation:
         self._busy: Counter[str] = Counter()
 
     async def run(self, started: Callable[[], None]) -> None:
-        """Serve until cancelled; what is under way then is due again at once."""
-        index = self._store.index
+        """Serve until cancelled; what is under way then is due again at once.
+
+        A second process would take what this one is sending for abandoned.
+        """
         await asyncio.to_thread(self._trust.load)
+        with self._store.alone(OWNER):
+            await self._deliver(started)
+
+    async def _deliver(self, started: Callable[[], None]) -> None:
+        index = self._store.index
         await index.write(transfers.abandon_claims, OWNER, self._store.clock())
         with ThreadPoolExecutor(READERS, "delivery-reader") as readers:
             means = Means(
@@ -92,7 +100,10 @@ class DeliveryStation:
                 async with asyncio.TaskGroup() as group:
                     await self._serve(group, means)
             finally:
-                index.submit(transfers.abandon_claims, OWNER, self._store.clock())
+                with suppress(StoreError):  # the next start does the same
+                    await index.write(
+                        transfers.abandon_claims, OWNER, self._store.clock()
+                    )
 
     async def _serve(self, group: asyncio.TaskGroup, means: Means) -> None:
         with self._store.changes.watch("queue") as watch:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from maild.store.blobs import Blobs
 from maild.store.changes import Changes
+from maild.store.errors import StoreError
 from maild.store.index import Index
 
 
@@ -36,6 +39,19 @@ class Store:
         """Finish what was submitted, then stop."""
         self.blobs.close()
         self.index.close()
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Do ``what`` in this process only; raise `StoreError` if another one does.
+
+        The lock ends with the process, however that ends.
+        """
+        with (self.root / f"{what}.lock").open("wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreError(f"another process does {what} here") from error
+            yield
 
     @property
     def broken(self) -> bool:

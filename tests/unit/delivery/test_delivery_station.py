@@ -50,7 +50,11 @@ async def running(
     task = asyncio.create_task(station.run(started.set))
     try:
         async with asyncio.timeout(20):
-            await started.wait()
+            begun = asyncio.create_task(started.wait())
+            await asyncio.wait([begun, task], return_when=asyncio.FIRST_COMPLETED)
+            begun.cancel()
+            if task.done():
+                task.result()
             yield
     finally:
         task.cancel()

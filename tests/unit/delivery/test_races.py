@@ -14,7 +14,7 @@ import pytest_asyncio
 from maild.mail.address import parse_address
 from maild.mail.transfer import Kind, State
 from maild.store import transfers
-from maild.store.errors import StoreFullError
+from maild.store.errors import StoreError, StoreFullError
 from tests.unit.delivery.peer import Peer
 from tests.unit.delivery.post import Clock, Post
 from tests.unit.delivery.rig import noise, open_store, put
@@ -70,6 +70,21 @@ async def test_a_full_store_puts_off_what_is_recorded(
         mail = await post.mail(PLAIN_MAIL)
         await until_state(post, mail, State.SENT)
     assert refused == 2
+    assert peer.messages == [PLAIN_MAIL]
+
+
+async def test_one_process_delivers_from_a_store(post: Post) -> None:
+    """A second one would send again what the first one is sending."""
+    plan = Peer(hold_last=asyncio.Event())
+    async with plan.serving() as peer, running(post, peer.port):
+        mail = await post.mail(PLAIN_MAIL)
+        await plan.held.wait()
+        with pytest.raises(StoreError, match="another process"):
+            async with running(post, peer.port):
+                raise AssertionError("it has started")
+        assert plan.hold_last is not None
+        plan.hold_last.set()
+        await until_state(post, mail, State.SENT)
     assert peer.messages == [PLAIN_MAIL]
 
 
