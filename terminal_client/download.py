@@ -26,6 +26,9 @@ from terminal_client.submission import Progress
 
 SLICE = 4 << 20
 """Octets asked for at a time."""
+WRITE = 1 << 20
+"""Octets written at a time: 4 MiB cost ten times the CPU of as many octets in pieces of
+1 MiB (ext4, Linux 6.18: the page cache then takes huge pages)."""
 AHEAD = 3
 """Slices asked for before the first of them has come: hides the round trip."""
 
@@ -85,7 +88,7 @@ def _keep(filled: _Slice, sink: BinaryIO, digest: hashlib._Hash) -> None:
     left = filled.buffer
     try:
         while left:  # a file may take less than it is given, before it is full
-            left = left[sink.write(left) :]
+            left = left[sink.write(left[:WRITE]) :]
     except BrokenPipeError as error:
         raise errors.LocalInputOutputError(
             "nobody reads the output any more"
