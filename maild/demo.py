@@ -18,7 +18,6 @@ from types import FrameType
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -30,6 +29,7 @@ from rich.progress import (
 from rich.text import Text
 
 from maild import children
+from maild.mail.plain import amount, short
 from maild.mail.transfer import FINAL, State
 from maild.operator.console import OperatorError, Records
 from maild.playground import HOST, SERVERS, Playground, make
@@ -90,7 +90,7 @@ class _AverageRate(ProgressColumn):
     def render(self, task: Task) -> Text:
         passed = (task.finished_time if task.finished else task.elapsed) or 0
         told = passed > TOO_SHORT
-        return Text(f"{decimal(int(task.completed / passed))}/s" if told else "")
+        return Text(f"{amount(int(task.completed / passed))}/s" if told else "")
 
 
 class Story:
@@ -102,11 +102,13 @@ class Story:
         self._alice = made.profile("alice")
         self._bob = made.profile("bob")
         self._bob_address = f"bob@{SERVERS['b']}"
+        self._known: set[str] = set()
+        """Ids of offers and items that have been told of."""
 
     def tell(self, file: Path) -> bool:
         """Tell it for one file; whether it arrived as it left."""
         size = file.stat().st_size
-        self._screen.say(f"{file.name}, {decimal(size)}, goes from alice to bob.")
+        self._screen.say(f"{short(file.name)}, {amount(size)}, goes from alice to bob.")
         with ThreadPoolExecutor() as both:
             list(both.map(self._check_login, (self._alice, self._bob)))
         self._screen.say("Both can log in (SCRAM inside TLS).")
@@ -114,13 +116,13 @@ class Story:
         self._loudly(self._alice, "upload", file)
         self._screen.say("Alice sends it: a command of a few kilobytes, and an offer.")
         self._loudly(self._alice, "send", file, self._bob_address)
-        offer = self._eventually(lambda: self._offer(file.name, size), "bob's offer")
+        offer = self._eventually(lambda: self._offer(size), "bob's offer")
         self._screen.say("Bob sees the offer; not one octet of the file has moved.")
         self._loudly(self._bob, "offers")
         self._screen.say("Bob accepts; server a pushes the file to server b.")
         self._loudly(self._bob, "accept", offer["id"])
         self._watch_push(offer["id"], size)
-        item = self._eventually(lambda: self._item(file.name, size), "bob's item")
+        item = self._eventually(lambda: self._item(size), "bob's item")
         self._screen.say("Bob downloads it from his own server.")
         target = self._made.folder / f"received-{item['id']}"
         self._loudly(self._bob, "get", item["id"], "-o", target)
@@ -179,11 +181,19 @@ class Story:
             time.sleep(LOOK)
         raise children.ChildError("the push does not move")
 
-    def _offer(self, name: str, size: int) -> dict[str, Any] | None:
-        return _newest(self._quietly(self._bob, "offers", "--json"), name, size, "open")
+    def _offer(self, size: int) -> dict[str, Any] | None:
+        return self._new("offers", size)
 
-    def _item(self, name: str, size: int) -> dict[str, Any] | None:
-        return _newest(self._quietly(self._bob, "ls", "--json"), name, size)
+    def _item(self, size: int) -> dict[str, Any] | None:
+        return self._new("ls", size)
+
+    def _new(self, verb: str, size: int) -> dict[str, Any] | None:
+        """Return what bob has now and had not before; a name may have been mended."""
+        for found in self._quietly(self._bob, verb, "--json"):
+            if found["size"] == size and found["id"] not in self._known:
+                self._known.add(found["id"])
+                return dict(found)
+        return None
 
     def _quietly(self, profile: Path, *words: str) -> Any:
         return json.loads(children.terminal_output(profile, *words))
@@ -202,18 +212,6 @@ class Story:
                 return found
             time.sleep(LOOK)
         raise children.ChildError(f"{what} did not come")
-
-
-def _newest(
-    found: list[dict[str, Any]], name: str, size: int, state: str | None = None
-) -> dict[str, Any] | None:
-    fitting = [
-        f
-        for f in found
-        if (f["name"], f["size"]) == (name, size)
-        and (state is None or f["state"] == state)
-    ]
-    return fitting[-1] if fitting else None
 
 
 def _stay(made: Playground, screen: Screen) -> None:
@@ -262,15 +260,15 @@ def _random_file(folder: Path, screen: Screen) -> Path:
     free = shutil.disk_usage(folder).free
     if free < 5 * SIZE:
         raise OperatorError(
-            f"{folder.parent} has {decimal(free)} free, the story needs "
-            f"{decimal(5 * SIZE)}; set TMPDIR to another place",
+            f"{folder.parent} has {amount(free)} free, the story needs "
+            f"{amount(5 * SIZE)}; set TMPDIR to another place",
             os.EX_CANTCREAT,
         )
     file = folder / "film.mov"
     with file.open("wb") as output:
         for _ in range(SIZE // PIECE):
             output.write(os.urandom(PIECE))
-    screen.say(f"A random file has been made: {decimal(SIZE)}.", "")
+    screen.say(f"A random file has been made: {amount(SIZE)}.", "")
     return file
 
 
