@@ -46,4 +46,3 @@ def _begun(block: bytes) -> int:
         if block.endswith(_END[:count]):
             return count
     return 0
-
