@@ -132,9 +132,17 @@ def _create(tx: Tx, account_id: int, name: str, now: float) -> None:
     _check_share(name)
     if "*" in name or "%" in name:
         raise NoError("a name with * or % could not be listed", "CANNOT")
-    if len(mailboxes.everything(tx, account_id)) >= MOST_MAILBOXES:
-        raise NoError("there are too many mailboxes", "LIMIT")
     mailboxes.create(tx, account_id, name, now)
+    _check_bounds(tx, account_id)
+
+
+def _check_bounds(tx: Tx, account_id: int) -> None:
+    """Undo a job (by raising) that left too many mailboxes, or too long names."""
+    everything = mailboxes.everything(tx, account_id)
+    if len(everything) > MOST_MAILBOXES:
+        raise NoError("there are too many mailboxes", "LIMIT")
+    if any(len(mailbox.name.encode()) > LONGEST_NAME for mailbox in everything):
+        raise NoError("a name would be too long", "LIMIT")
 
 
 def _check_share(name: str) -> None:
@@ -175,8 +183,13 @@ async def rename(session: Session, command: Command) -> Done:
     if new_name in PROTECTED or new_name.partition("/")[0] in MADE_BY_US:
         raise NoError("that name has a meaning here", "CANNOT")
     now = session.store.clock()
-    await _write(session, mailboxes.rename, session.owner.id, name, new_name, now)
+    await _write(session, _rename, session.owner.id, name, new_name, now)
     return Done("renamed")
+
+
+def _rename(tx: Tx, account_id: int, name: str, new_name: str, now: float) -> None:
+    mailboxes.rename(tx, account_id, name, new_name, now)
+    _check_bounds(tx, account_id)
 
 
 async def _write(

@@ -70,3 +70,23 @@ async def test_status_counts_what_select_shows(station: Live) -> None:
     await client.ok("ENABLE IMAP4rev2")
     new = await client.ok("STATUS INBOX (MESSAGES UNSEEN)")
     assert new[0] == b"* STATUS INBOX (MESSAGES 1 UNSEEN 1)"
+
+
+async def test_names_do_not_grow_by_renaming(station: Live) -> None:
+    client = await station.alice_in()
+    await client.ok("CREATE a/" + "b" * 600)
+    lines = await client.command("RENAME a " + "c" * 600)
+    assert lines[-1].startswith(b"NO [LIMIT]")
+    assert len(await client.ok('LIST "" "a*"')) == 3
+    assert len(await client.ok('LIST "" "c*"')) == 1
+
+
+async def test_mailboxes_are_counted_with_their_parents(
+    station: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await station.alice_in()
+    there = len(await client.ok('LIST "" *')) - 1
+    monkeypatch.setattr("maild.imapd.mailboxes.MOST_MAILBOXES", there + 2)
+    assert (await client.command("CREATE a/b/c"))[-1].startswith(b"NO [LIMIT]")
+    assert len(await client.ok('LIST "" *')) - 1 == there
+    await client.ok("CREATE a/b")
