@@ -16,7 +16,7 @@ from terminal_client.terminal import Terminal
 OffersArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="OFFER", help="Id, beginning of an id, or place in `mshare offers`."
+        metavar="OFFER...", help="Id, beginning of an id, or place in `mshare offers`."
     ),
 ]
 

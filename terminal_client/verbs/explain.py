@@ -16,7 +16,7 @@ from terminal_client.screen import JsonOption
 def explain(
     code: Annotated[
         list[str],
-        typer.Argument(metavar="CODE", help="Such as 5.7.1, or a whole reply."),
+        typer.Argument(metavar="CODE...", help="Such as 5.7.1, or a whole reply."),
     ],
     as_json: JsonOption = False,
 ) -> None:

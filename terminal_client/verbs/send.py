@@ -22,7 +22,7 @@ def send(
         str,
         typer.Argument(metavar="FILE|ID", help="A file, or an item of `mshare ls`."),
     ],
-    to: Annotated[list[str], typer.Argument(metavar="ADDRESS")],
+    to: Annotated[list[str], typer.Argument(metavar="ADDRESS...")],
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="A few words to the recipient.")
     ] = "",

@@ -17,7 +17,7 @@ from terminal_client.transfers import Transfer
 
 def status(
     context: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow those under way to their ends.")
     ] = False,

@@ -18,7 +18,7 @@ from terminal_client.terminal import Terminal
 
 def upload(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
     again: Annotated[
         bool, typer.Option("--again", help="Upload even what is there already.")
     ] = False,
