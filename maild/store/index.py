@@ -22,7 +22,7 @@ import apsw
 
 from maild.store.changes import EVERYTHING, Changes
 from maild.store.errors import StoreBrokenError, StoreError
-from maild.store.index_file import connect, migrate, transaction, typed
+from maild.store.index_file import Journal, connect, migrate, transaction, typed
 from maild.store.index_work import Work, tell
 
 P = ParamSpec("P")
@@ -202,11 +202,13 @@ class Index:
             return job(Tx(connection), *args, **kwargs)
 
     def _write_on(self, connection: apsw.Connection) -> None:
+        journal = Journal(connection)
         running = True
         while running:
             batch, running = self._next_batch()
             if batch:
                 self._commit(connection, batch)
+                self._shorten(journal)
             self._look_for_others(connection)
         connection.close()
 
@@ -242,6 +244,12 @@ class Index:
             topics |= work.topics
         self._changes.fire(topics)
         tell(batch)
+
+    def _shorten(self, journal: Journal) -> None:
+        try:
+            journal.shorten()
+        except StoreBrokenError:
+            self.stop_acknowledging()
 
     def _refuse_when_broken(self) -> None:
         if self._refusal is not None and self.broken:

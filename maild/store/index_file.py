@@ -12,6 +12,9 @@ import apsw
 
 from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
 
+CHECKPOINT = 1000
+"""Pages in the journal from which on they are moved into the index."""
+
 
 def connect(path: Path) -> apsw.Connection:
     """Open the index so that a commit is on the device when it returns."""
@@ -20,7 +23,37 @@ def connect(path: Path) -> apsw.Connection:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
+    connection.pragma("wal_autocheckpoint", 0)  # see Journal
     return connection
+
+
+class Journal:
+    """What has been committed and not yet moved into the index.
+
+    SQLite would move it within a commit, which makes whoever waits for that commit
+    wait for more, and would tell nobody of a sync that failed.
+    """
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._pages = 0
+        connection.set_wal_hook(self._grown)
+
+    def _grown(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        self._pages = pages
+        return apsw.SQLITE_OK
+
+    def shorten(self) -> None:
+        """Move what it holds when that is much; raise `StoreBrokenError`."""
+        if self._pages < CHECKPOINT:
+            return
+        self._pages = 0
+        try:
+            self._connection.wal_checkpoint()
+        except apsw.IOError as error:
+            raise typed(error) from error
+        except apsw.Error:
+            pass  # no room, or another process is at it: the next commit looks again
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from maild.store import accounts
 from maild.store.changes import Changes
 from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
 from maild.store.index import Index, Tx
+from maild.store.index_file import CHECKPOINT, Journal, typed
 from tests.store.room import Room, run_python
 
 
@@ -176,6 +177,26 @@ def test_a_failed_sync_ends_all_acknowledging(room: Room) -> None:
         room.write(put, "a", b"")
     with pytest.raises(StoreBrokenError):
         room.blob(b"x")
+
+
+def test_the_journal_is_moved_into_the_index(room: Room) -> None:
+    for n in range(40):
+        room.write(put, f"a{n}", bytes(200_000))
+    journal = room.path / "index.sqlite-wal"
+    assert journal.stat().st_size < 2 * CHECKPOINT * 4096
+
+
+def test_a_sync_that_fails_outside_of_a_commit_ends_acknowledging_too(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Journal) -> None:
+        raise typed(apsw.IOError("disk I/O error"))
+
+    monkeypatch.setattr(Journal, "shorten", fails)
+    room.write(put, "a", b"")
+    with pytest.raises(StoreBrokenError):
+        room.write(put, "b", b"")
+    assert room.store.broken
 
 
 async def test_one_turn_of_a_loop_is_one_commit(
