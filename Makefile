@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check fast format lint docs lock bench clean
+.PHONY: install demo test check fast format lint docs lock bench soak powercut clean
 
 install: $(STAMP)
 
@@ -49,6 +49,18 @@ bench: install
 	$(BIN)/python -m bench.hop
 	$(BIN)/python -m bench.small
 	$(BIN)/python -m bench.road
+
+# Everything is tried whatever fails; the exit status tells.  ROUNDS=20 is a short one.
+soak: install
+	status=0; \
+	$(BIN)/python -m tests.soak.kills --rounds $(or $(ROUNDS),200) || status=1; \
+	$(BIN)/python -m tests.soak.crash_points || status=1; \
+	$(BIN)/python -m tests.soak.device_errors || status=1; \
+	exit $$status
+
+# Takes root, for loop devices and mounting.  CUTS=5 is a short one.
+powercut: install
+	$(BIN)/python -m tests.soak.power_cut --cuts $(or $(CUTS),50)
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold when everything has come to rest: the ledger against the servers."""
+
+from __future__ import annotations
+
+import imaplib
+import os
+import re
+import time
+from collections import Counter, defaultdict
+from typing import Any
+
+from maild.mail.transfer import FINAL
+from tests.soak.ledger import Ledger
+from tests.soak.pair import Pair, orphans, sweep
+
+
+def settle(pair: Pair, limit: float) -> list[str]:
+    """Wait until no transfer of either server can move; say which still could."""
+    deadline = time.monotonic() + limit
+    while True:
+        moving = [
+            f"{t['id']} {t['kind']} is {t['state']} ({t['octets']} of {t['size']}, "
+            f"{t['attempts']} attempts, {t['reply']})"
+            for name in ("a", "b")
+            for t in pair.queue(name)
+            if t["state"] not in FINAL
+        ]
+        if not moving or time.monotonic() > deadline:
+            return moving
+        time.sleep(0.5)
+
+
+def everything(pair: Pair, ledger: Ledger) -> list[str]:
+    """Return what is wrong with servers at rest; stops them to look at their files."""
+    wrong = list(ledger.wrong)
+    wrong += _uploads(pair, ledger)
+    wrong += _transfers(pair, ledger)
+    wrong += _mails(pair, ledger)
+    for name in ("a", "b"):
+        wrong += store(pair, name)
+    return wrong
+
+
+def _uploads(pair: Pair, ledger: Ledger) -> list[str]:
+    held = {item["name"]: item for item in pair.ask("alice", "ls") if item["own"]}
+    wrong = []
+    for file in ledger.files.values():
+        item = held.get(file.name)
+        if item is None and file.uploaded:
+            wrong.append(f"{file.name}: its upload was acknowledged, and it is lost")
+        elif item is not None and item["size"] != file.size:
+            wrong.append(f"{file.name}: {item['size']} octets of it are there")
+        elif item is not None and item["sha256"] not in (None, file.sha256):
+            wrong.append(f"{file.name}: what is there is not what was uploaded")
+    return wrong
+
+
+def _transfers(pair: Pair, ledger: Ledger) -> list[str]:
+    """Each transfer has ended; bob has one copy for each that was sent, no more."""
+    transfers = {t["id"]: t for t in pair.ask("alice", "status")}
+    wrong = [
+        f"{file.name}: transfer {lost} was acknowledged, and it is lost"
+        for file in ledger.files.values()
+        for lost in file.transfers - transfers.keys()
+    ]
+    sent = Counter(t["name"] for t in transfers.values() if t["state"] == "sent")
+    copies: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in pair.ask("bob", "ls"):
+        if not item["own"]:
+            copies[item["name"]].append(item)
+    for file in ledger.files.values():
+        got = copies[file.name]
+        if len(got) != sent[file.name]:
+            count = sent[file.name]
+            wrong.append(f"{file.name}: sent {count} times, there {len(got)} times")
+        wrong += [
+            f"{file.name}: bob has something else under its name"
+            for item in got
+            if (item["size"], item["sha256"] or file.sha256) != (file.size, file.sha256)
+        ]
+    return wrong + _failures(pair, list(transfers.values()))
+
+
+def _failures(pair: Pair, transfers: list[dict[str, Any]]) -> list[str]:
+    """Of each transfer that was not sent, alice has been told."""
+    failed = [t for t in transfers if t["state"] in ("failed", "expired", "declined")]
+    if not failed:
+        return []
+    subjects = [letter["subject"] for letter in pair.ask("alice", "inbox")]
+    return [
+        f"{t['name']}: {t['state']}, and no notice says so"
+        for t in failed
+        if not any(t["name"] in subject for subject in subjects)
+    ]
+
+
+def _mails(pair: Pair, ledger: Ledger) -> list[str]:
+    lost = ledger.mails - subjects(pair) if ledger.mails else ()
+    return [f"mail {subject} was acknowledged, and it is lost" for subject in lost]
+
+
+def subjects(pair: Pair) -> set[str]:
+    """Return the Subject of everything in bob's INBOX."""
+    bob = pair.programs.account("bob")
+    with imaplib.IMAP4_SSL(
+        "localhost", pair.programs.port("bob", "imap"), ssl_context=pair.programs.tls
+    ) as imap:
+        imap.login(bob["address"], bob["password"])
+        _, counts = imap.select("INBOX", readonly=True)  # more than one: mail comes
+        if not int(counts[-1] or b"0"):
+            return set()
+        _, found = imap.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    text = b"".join(line[1] for line in found if isinstance(line, tuple)).decode()
+    return set(re.findall(r"(?m)^Subject: ([0-9a-f]{16})\r?$", text))
+
+
+def store(pair: Pair, name: str) -> list[str]:
+    """Stop a server; its store must be sound, before and after a sweep of any age."""
+    if not pair.is_alive(name):
+        return [f"server {name} does not run"]
+    pair.server(name).stop()
+    wrong = fsck(pair, name)
+    sweep(pair.store_of(name))
+    wrong += [f"server {name}: orphan {file}" for file in orphans(pair.store_of(name))]
+    wrong += [f"after gc, {each}" for each in fsck(pair, name)]
+    pair.start(name)
+    return wrong
+
+
+def fsck(pair: Pair, name: str) -> list[str]:
+    """Return what ``maild fsck`` finds in a server's store."""
+    said = pair.operator(name, "fsck")
+    if said.status == os.EX_OK:
+        return []
+    return [f"server {name}: fsck: {line}" for line in said.out.splitlines()[:10]]

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that refuse: EIO at a sync ends the server, ENOSPC at a write ends nothing.
+
+``python -m tests.soak.device_errors`` says at the end what was refused and what is
+wrong; the exit status tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import secrets
+import smtplib
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.flows.programs import eventually
+from tests.soak import checks, told
+from tests.soak.crash_point import Calls, CrashPoint, compiler
+from tests.soak.crash_points import prepared
+from tests.soak.ledger import Ledger
+from tests.soak.operations import OPERATIONS, Case, Operation, new_case
+from tests.soak.pair import Pair, pair
+
+ENDING = 30.0
+"""Seconds a server gets to end when its device has refused a sync."""
+MOST = 60
+"""Refused calls of one operation at most."""
+MAIL = "Subject: {}\r\n\r\n" + ("x" * 70 + "\r\n") * 800
+"""A message of 57 kB: it lives in the index, and fills it."""
+FROM_TERMINALS = tuple(o for o in OPERATIONS if o.name != "collect garbage")
+
+
+@dataclass
+class Refusals:
+    """Two servers whose devices refuse what is asked for, and what came of it."""
+
+    two: Pair
+    points: dict[str, CrashPoint]
+    folder: Path
+    ledger: Ledger = field(default_factory=Ledger)
+    refused: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    # EIO: nothing is acknowledged any more, the process ends, a restart mends
+
+    def syncs_of_mail(self, numbers: Sequence[int]) -> None:
+        """Refuse one sync while a stranger's mails come in, one after the other."""
+        for number in numbers:
+            self.points["b"].fail(errno.EIO, Calls.SYNC, number, number)
+            self._write_mails(number + 20)
+            self._must_end("b", f"mail, sync {number}")
+
+    def _write_mails(self, most: int) -> None:
+        """Write mails until one fails."""
+        two, point = self.two, self.points["b"]
+        with suppress(OSError, smtplib.SMTPException):
+            port = two.programs.port("b", "smtp")
+            with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+                for _ in range(most):
+                    subject = secrets.token_hex(8)
+                    failed, syncs = point.fired, point.count
+                    smtp.sendmail(
+                        "carol@elsewhere.example",
+                        [two.address("bob")],
+                        MAIL.format(subject),
+                    )
+                    self.ledger.mails.add(subject)
+                    # The sync that failed may be one of what went before.
+                    only_that = point.fired and point.count == syncs + 1
+                    if failed or only_that:
+                        text = f"mail {subject} was acknowledged without a sync"
+                        self.wrong.append(text)
+
+    def syncs_of(self, operation: Operation, most: int = MOST) -> None:
+        """Refuse each sync of an operation, one in each run."""
+        point = self.points[operation.server]
+        for number in range(1, most + 1):
+            case = self._prepared(operation)
+            point.fail(errno.EIO, Calls.SYNC, number, number)
+            acknowledged = operation.act(case)
+            was_refused = point.fired > 0
+            point.disarm()
+            if was_refused:
+                what = f"{operation.name}, sync {number}"
+                self._must_end(operation.server, what)
+            self.wrong += [
+                f"{operation.name}, sync {number}: {each}"
+                for each in operation.judge(case, acknowledged)
+            ]
+            if not was_refused:
+                break
+
+    def _must_end(self, name: str, what: str) -> None:
+        point = self.points[name]
+        if not point.fired:
+            self.wrong.append(f"{what}: there was no such sync")
+            return
+        self.refused += 1
+        try:
+            eventually(lambda: not self.two.is_alive(name), "it ends", ENDING)
+        except AssertionError:
+            self.wrong.append(f"{what}: the server goes on")
+            self.two.kill(name)
+        else:
+            status = self.two.bury(name)
+            if status != os.EX_IOERR:
+                self.wrong.append(f"{what}: the server ended with status {status}")
+        point.disarm()
+        self.two.start(name)
+
+    # ENOSPC: refused for now, others go on, and all comes back by itself
+
+    def writes_of(self, operation: Operation, most: int = MOST) -> None:
+        """Refuse each write of an operation, one in each run."""
+        point = self.points[operation.server]
+        for number in range(1, most + 1):
+            case = self._prepared(operation)
+            point.fail(errno.ENOSPC, Calls.WRITE, number, number)
+            acknowledged = operation.act(case)
+            was_refused = point.fired > 0
+            point.disarm()
+            what = f"{operation.name}, write {number}"
+            if not self.two.is_alive(operation.server):
+                self.wrong.append(f"{what}: the server is gone")
+                self.two.bury(operation.server)
+                self.two.start(operation.server)
+            found = operation.judge(case, acknowledged)
+            self.wrong += [f"{what}: {each}" for each in found]
+            if not was_refused:
+                break
+            self.refused += 1
+
+    def full_device(self, seconds: float = 3.0) -> None:
+        """Leave no room at server b for a while: mail, a push, and reading."""
+        case = new_case(self.two, self.folder)
+        operation = next(o for o in OPERATIONS if o.name == "receive a push")
+        operation.prepare(case)
+        point = self.points["b"]
+        port = self.two.programs.port("b", "smtp")
+        with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+            self.two.terminal("bob", "accept", str(case.offer()))
+            point.fail(errno.ENOSPC, Calls.WRITE)
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                self._must_be_refused_for_now(smtp)
+                self.two.ask("bob", "ls")  # who only reads goes on
+            self.refused += point.fired
+            point.disarm()
+            smtp.sendmail("c@d.example", [self.two.address("bob")], MAIL.format("back"))
+        self.wrong += [f"full: {each}" for each in operation.judge(case, False)]
+
+    def _must_be_refused_for_now(self, smtp: smtplib.SMTP) -> None:
+        try:
+            smtp.sendmail("c@d.example", [self.two.address("bob")], MAIL.format("full"))
+        except smtplib.SMTPDataError as error:
+            if error.smtp_code != 452:
+                self.wrong.append(f"full: refused with {error.smtp_code}, not 452")
+        except smtplib.SMTPException as error:
+            self.wrong.append(f"full: {error!r}")
+        else:
+            self.wrong.append("full: mail was acknowledged")
+        smtp.rset()
+
+    def _prepared(self, operation: Operation) -> Case:
+        case = new_case(self.two, self.folder)
+        operation.prepare(case)
+        return case
+
+    def at_rest(self) -> None:
+        """Look at everything once more."""
+        self.wrong += checks.settle(self.two, 60.0)
+        self.wrong += checks.everything(self.two, self.ledger)
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+    if compiler() is None:
+        print("device errors: skipped, there is no C compiler")
+        return 0
+    folder = Path(tempfile.mkdtemp(prefix="maild-device-errors-"))
+    did, began = dict[str, int | float | str](), time.monotonic()
+    points = prepared(folder)
+    environment = {name: point.environment for name, point in points.items()}
+    with pair(folder / "playground", environment=environment) as two:
+        refusals = Refusals(two, points, folder)
+        refusals.syncs_of_mail((1, 2, 3, 20, *range(60, 90)))
+        for operation in FROM_TERMINALS:
+            refusals.syncs_of(operation)
+        did["refused syncs"] = refusals.refused
+        for operation in FROM_TERMINALS:
+            refusals.writes_of(operation)
+        refusals.full_device()
+        did["refused writes"] = refusals.refused - int(did["refused syncs"])
+        refusals.at_rest()
+        if refusals.wrong:
+            told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
+    did["acknowledged mails"] = len(refusals.ledger.mails)
+    did["seconds"] = round(time.monotonic() - began)
+    return told.verdict("device errors", did, refusals.wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

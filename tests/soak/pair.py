@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two servers that can be killed at any time, and terminals that can be killed too."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maild.store.gc import Collected, is_orphan, orphan_candidates
+from maild.store.house import Store
+from tests.flows.programs import BIN, Programs, Server, edit, playground, sha256
+
+QUICK = {"retry_first": 0.5, "retry_most": 2.0}
+"""Seconds between attempts: what takes hours in the world must not here."""
+PATIENCE = 120.0
+"""Seconds after which a terminal that says nothing has failed."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a terminal ended; a negative status is the signal that killed it."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its output as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Pair:
+    """Two servers and the terminals that run just now."""
+
+    programs: Programs
+    environment: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """What each server is started with."""
+    kills: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def server(self, name: str) -> Server:
+        """Return a server."""
+        return self.programs.servers[name]
+
+    def is_alive(self, name: str) -> bool:
+        """Whether a server's process runs."""
+        process = self.server(name).process
+        return process is not None and process.poll() is None
+
+    def kill(self, name: str) -> None:
+        """End a server with -9, unless it has ended already."""
+        process = self.server(name).process
+        if process is not None:
+            process.kill()
+            self.kills += 1
+            self.bury(name)
+
+    def bury(self, name: str) -> int:
+        """Wait for the end of a server and return its status."""
+        server = self.server(name)
+        assert server.process is not None
+        status = server.process.wait(30)
+        assert server.process.stderr is not None
+        server.process.stderr.close()
+        server.process = None
+        return status
+
+    def start(self, name: str) -> None:
+        """Start a server that does not run."""
+        self.server(name).start(**self.environment.get(name, {}))
+
+    def restart(self, name: str) -> None:
+        """Kill a server and start it again."""
+        self.kill(name)
+        self.start(name)
+
+    def terminal(self, name: str, *words: str | Path) -> Said:
+        """Run ``mshare`` as an account; it may be killed meanwhile."""
+        profile = self.programs.account(name)["profile"]
+        process = subprocess.Popen(
+            [str(BIN / "mshare"), "--profile", profile, *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with self._lock:
+            self._running.append(process)
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise AssertionError(f"mshare {words} hung: {out} {err}") from None
+        finally:
+            with self._lock:
+                self._running.remove(process)
+        return Said(process.returncode, out, err)
+
+    def ask(self, name: str, *words: str | Path, limit: float = 60.0) -> Any:
+        """Return what a terminal prints as JSON; repeat while servers come back."""
+        deadline = time.monotonic() + limit
+        while True:
+            said = self.terminal(name, *words, "--json")
+            if said.status == os.EX_OK:
+                return said.json
+            if time.monotonic() > deadline:
+                raise AssertionError(f"mshare {words}: {said.status} {said.err}")
+
+    def kill_a_terminal(self, chosen: float) -> bool:
+        """Kill one of the terminals that run; ``chosen`` is in [0, 1)."""
+        with self._lock:
+            if not self._running:
+                return False
+            self._running[int(chosen * len(self._running))].kill()
+            self.kills += 1
+            return True
+
+    def address(self, name: str) -> str:
+        """Return the mail address of an account."""
+        return self.programs.account(name)["address"]
+
+    def store_of(self, name: str) -> Path:
+        """Return the directory of a server's store."""
+        for line in self.server(name).config.read_text().splitlines():
+            if line.startswith("store = "):
+                return self.programs.folder / str(json.loads(line.partition("= ")[2]))
+        raise AssertionError("no store is configured")
+
+    def operator(self, name: str, *words: str) -> Said:
+        """Run an operator's verb for a server, however it ends."""
+        done = subprocess.run(
+            [str(BIN / "maild"), "--config", str(self.server(name).config), *words],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def queue(self, name: str) -> list[dict[str, Any]]:
+        """Return every transfer of a server, finished ones too."""
+        ran = self.programs.maild(name, "queue", "ls", "--all", "--json")
+        found: list[dict[str, Any]] = ran.json
+        return found
+
+
+def sweep(root: Path) -> Collected:
+    """Collect garbage of any age in a store that no daemon has open."""
+    store = Store(root)
+    store.open()
+    try:
+        return store.blobs.collect(store.clock() + 1, older_than=0)
+    finally:
+        store.close()
+
+
+def orphans(root: Path) -> list[str]:
+    """Return the files of a store that no record names, however young."""
+    store = Store(root)
+    store.open()
+    try:
+        files = orphan_candidates(store.blobs._disk, store.clock() + 1)
+        return [f.name for f in files if store.index.read_here(is_orphan, f)]
+    finally:
+        store.close()
+
+
+@contextmanager
+def pair(
+    folder: Path,
+    *,
+    change: Callable[[Path], None] | None = None,
+    environment: Mapping[str, Mapping[str, str]] | None = None,
+) -> Iterator[Pair]:
+    """Make a playground that tries again within seconds, and run its servers."""
+
+    def quick(made: Path) -> None:
+        for name in ("a", "b"):
+            edit(made / f"{name}.toml", "delivery", **QUICK)
+        if change is not None:
+            change(made)
+
+    with playground(folder, change=quick) as programs:
+        made = Pair(programs, dict(environment or {}))
+        for name in made.environment:
+            made.server(name).stop()
+            made.start(name)
+        yield made
+
+
+def new_file(folder: Path, name: str, size: int) -> Path:
+    """Make a file that no other is like."""
+    path = folder / name
+    block = os.urandom(min(size, 1 << 20))
+    with path.open("wb") as file:
+        for start in range(0, size, 1 << 20):
+            file.write(block[: size - start])
+    return path
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    return sha256(path)
+
+
+def fresh_name(size: int) -> str:
+    """Return a file name that tells the size and is used once."""
+    return f"{secrets.token_hex(6)}-{size}.bin"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The short form of what `make soak` and `make powercut` do at length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.soak import checks, kills, power_cut
+from tests.soak.crash_point import Calls, CrashPoint, compiler
+from tests.soak.crash_points import Cutter, prepared
+from tests.soak.device_errors import Refusals
+from tests.soak.operations import OPERATIONS
+from tests.soak.pair import Pair, pair
+
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(240)]
+
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
+SMALL = (0, 1000, 65537, 1 << 20)
+POINTS = {"receive an upload": (3, 5), "receive a push": (3, 6), "push": (4,)}
+"""Some of the crash points: the places of those that say the most may move."""
+
+
+def test_kills(tmp_path: Path) -> None:
+    with pair(tmp_path / "playground") as two:
+        report = kills.run(
+            two, tmp_path, 6, seed=1, sizes=SMALL, settling=60.0, pause=1.0
+        )
+    assert report.wrong == []
+    assert report.did["acknowledged uploads"]
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CrashPoint]:
+    return prepared(tmp_path_factory.mktemp("points"))
+
+
+@pytest.fixture(scope="module")
+def two(
+    points: dict[str, CrashPoint], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    environment = {name: point.environment for name, point in points.items()}
+    folder = tmp_path_factory.mktemp("soak") / "playground"
+    with pair(folder, environment=environment) as made:
+        yield made
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", POINTS)
+def test_crash_points(
+    name: str, two: Pair, points: dict[str, CrashPoint], tmp_path: Path
+) -> None:
+    (operation,) = (each for each in OPERATIONS if each.name == name)
+    cutter = Cutter(two, points, tmp_path)
+    cuts, wrong = cutter.every_call(operation, Calls.DURABLE, POINTS[name])
+    assert wrong == []
+    assert cuts == len(POINTS[name])
+
+
+@needs_compiler
+def test_devices_that_refuse(
+    two: Pair, points: dict[str, CrashPoint], tmp_path: Path
+) -> None:
+    refusals = Refusals(two, points, tmp_path)
+    refusals.syncs_of_mail((1, 3))
+    refusals.full_device(1.0)
+    refusals.wrong += checks.store(two, "b")
+    assert refusals.wrong == []
+
+
+@pytest.mark.parametrize("kind", power_cut.FILE_SYSTEMS)
+def test_power_cuts(kind: str, tmp_path: Path) -> None:
+    if reason := power_cut.missing(kind):
+        pytest.skip(reason)
+    device = power_cut.Device(kind, tmp_path)
+    with power_cut.pair_on(device, tmp_path) as made:
+        report = power_cut.run(
+            made, device, tmp_path, 2, seed=1, pause=1.0, settling=60.0
+        )
+    assert report.wrong == []
+    assert report.did["acknowledged mails"]

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a run says at its end what it did and found; the exit status tells the same."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def verdict(
+    name: str, did: Mapping[str, int | float | str], wrong: Sequence[str]
+) -> int:
+    """Print what was done, then every finding; return the exit status."""
+    print(f"{name}: " + ", ".join(f"{count} {what}" for what, count in did.items()))
+    for each in wrong:
+        print(f"  WRONG: {each}")
+    print(f"{name}: {'nothing was wrong' if not wrong else f'{len(wrong)} findings'}")
+    sys.stdout.flush()
+    return 1 if wrong else 0
+
+
+def keep_logs(folder: Path, logs: Mapping[str, Sequence[str]]) -> None:
+    """Keep the servers' logs of a run that found something."""
+    for name, lines in logs.items():
+        path = folder / f"{name}.log"
+        path.write_text("".join(lines))
+        print(f"  log of server {name}: {path}")
