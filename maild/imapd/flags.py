@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from maild.imapd.outcome import Done
+from maild.imapd.selected import Selected
 from maild.imapd.session import Session
 from maild.store import meaning
+from maild.store.index import Tx
+from maild.store.messages import Line
 from maild.wire.imap_cursor import BadError, Cursor
 from maild.wire.imap_numbers import compact
 from maild.wire.imap_read import Command
@@ -41,23 +45,53 @@ async def store(session: Session, command: Command, *, uid: bool = False) -> Don
     demand_writable(session)
     if since is not None:
         session.enabled.add("CONDSTORE")
-    changed, left = await session.store.index.write(
-        meaning.store_flags,
-        view.mailbox,
-        uids,
-        mode,
-        flags,
-        session.store.clock(),
-        unchanged_since=since,
+    change = _Change(uids, mode, flags, since)
+    changed, left, vanished = await session.store.index.write(
+        _change, view, change, session.store.clock()
     )
     view.put(changed)
-    refused = set(left)
+    refused = vanished.union(left)
     told = [u for u in uids if u not in refused]
-    if item == "FLAGS.SILENT":
+    silent = item == "FLAGS.SILENT"
+    if silent:
         told = [line.uid for line in changed] if session.condstore else []
-    await _tell_flags(session, told, silent=item == "FLAGS.SILENT", uid=uid)
+    await _tell_flags(session, told, silent=silent, uid=uid)
     shown = left if uid else [number for number, _ in view.numbered(left)]
-    return Done("stored", f"MODIFIED {compact(shown)}" if left else "")
+    code = f"MODIFIED {compact(shown)}" if left else ""
+    # RFC 2180 §4.2: whoever waits for the flags of a message that is gone is told NO,
+    # silence stays OK; a UID that is not there is no error (RFC 9051 §6.4.9).
+    if not uid and not vanished.isdisjoint(uids):
+        gone, code = "some of the messages are gone", code or "EXPUNGEISSUED"
+        if not silent:
+            raise NoError(gone, code)
+        return Done(gone, code)
+    return Done("stored", code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What one STORE asks for."""
+
+    uids: Sequence[int]
+    mode: str
+    flags: tuple[str, ...]
+    unchanged_since: int | None
+
+
+def _change(
+    tx: Tx, view: Selected, wanted: _Change, now: float
+) -> tuple[list[Line], list[int], set[int]]:
+    """Change flags (a job); return changed lines, UIDs left alone, UIDs gone."""
+    changed, left = meaning.store_flags(
+        tx,
+        view.mailbox,
+        wanted.uids,
+        wanted.mode,
+        wanted.flags,
+        now,
+        unchanged_since=wanted.unchanged_since,
+    )
+    return changed, left, view.vanished(tx)
 
 
 def _unchanged_since(cursor: Cursor) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from maild.store.index import Tx
 from maild.store.mailboxes import Mailbox, get
-from maild.store.messages import Line, lines
+from maild.store.messages import Line, expunged, lines
 from maild.wire.imap_cursor import BadError
 from maild.wire.imap_numbers import SequenceSet
 
@@ -101,6 +101,10 @@ class Selected:
     def news(self, tx: Tx) -> tuple[list[Line], list[int], int]:
         """Return what has changed since the snapshot (a reading job)."""
         return lines(tx, self.mailbox.id, since=self.mod_seq)
+
+    def vanished(self, tx: Tx) -> set[int]:
+        """Return the UIDs that are gone and still have numbers here (a job)."""
+        return self._gone.union(expunged(tx, self.mailbox.id, self.mod_seq))
 
     def take(self, news: tuple[list[Line], list[int], int], *, expunges: bool) -> News:
         """Bring the snapshot up to date and return what the client is told of it.

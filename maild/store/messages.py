@@ -170,13 +170,18 @@ def lines(
         mailbox_id,
         since,
     )
+    return [_line(row) for row in rows], expunged(tx, mailbox_id, since), mod_seq
+
+
+def expunged(tx: Tx, mailbox_id: int, since: int) -> list[int]:
+    """Return the UIDs expunged after mod-sequence ``since``."""
     gone = tx.all(
         """SELECT uid FROM expunged WHERE mailbox_id = ?1 AND mod_seq > ?2
         ORDER BY uid""",
         mailbox_id,
         since,
     )
-    return [_line(row) for row in rows], [uid for (uid,) in gone], mod_seq
+    return [uid for (uid,) in gone]
 
 
 def line(tx: Tx, mailbox_id: int, uid: int) -> Line | None:

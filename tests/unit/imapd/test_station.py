@@ -150,6 +150,26 @@ async def test_numbers_hold_until_expunge_may_be_told(station: Live) -> None:
     assert (await two.ok("FETCH 1 UID"))[0] == b"* 1 FETCH (UID 2)"
 
 
+async def test_flags_of_a_message_that_is_gone(station: Live) -> None:
+    one = await station.alice_in("INBOX")
+    await one.append("INBOX", MESSAGE)
+    await one.append("INBOX", MESSAGE)
+    two, three = [await station.alice_in("INBOX") for _ in range(2)]
+    await one.ok("STORE 1 +FLAGS (\\Deleted)")
+    await one.ok("EXPUNGE")
+    for _ in range(2):  # told of or not, it keeps its number while STORE runs
+        lines = await two.command("STORE 1:2 +FLAGS (mine)")
+        assert lines[0] == b"* 2 FETCH (FLAGS (mine))"
+        assert lines[1].startswith(b"NO [EXPUNGEISSUED]")
+        assert len(lines) == 2
+    (line,) = await two.command("STORE 1 +FLAGS.SILENT (mine)")
+    assert line.startswith(b"OK [EXPUNGEISSUED]")
+    (line,) = await two.command("STORE 1:2 (UNCHANGEDSINCE 1) +FLAGS (yours)")
+    assert line.startswith(b"NO [MODIFIED 2]")
+    lines = await three.ok("UID STORE 1:2 FLAGS (other)")
+    assert lines[:2] == [b"* 2 FETCH (UID 2 FLAGS (other))", b"* 1 EXPUNGE"]
+
+
 async def test_metadata(station: Live) -> None:
     client = await station.alice_in()
     await client.ok('SETMETADATA INBOX (/private/comment "mine")')
