@@ -39,6 +39,7 @@ Far :far:
 Near :near:
 Patterns *
 Create Near
+SyncState *
 """
 
 
