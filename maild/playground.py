@@ -16,16 +16,18 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from maild.certificates import Authority
 from maild.login import make_keys
 from maild.mail.address import parse_address
 from maild.operator.console import OperatorError, Records
 from maild.store import accounts
 from maild.store.house import Store
+
+if TYPE_CHECKING:
+    from maild.certificates import Authority
 
 HOST: Final = "127.0.0.1"
 SERVERS: Final = {"a": "a.example", "b": "b.example"}
@@ -115,6 +117,8 @@ def make(folder: Path, base_port: int | None = None) -> Playground:
     made = Playground(
         folder, _ports(base_port), {name: secrets.token_urlsafe(12) for name in PEOPLE}
     )
+    from maild.certificates import Authority  # large; only what is needed here
+
     authority = Authority("maild playground", datetime.datetime.now(datetime.UTC))
     made.ca.write_bytes(authority.certificate)
     for server in SERVERS:

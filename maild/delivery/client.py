@@ -169,14 +169,15 @@ class Client:
     def _check_certificate(
         self, smtp: aiosmtplib.SMTP, route: Route, stop: Stop, *, by_ca: bool
     ) -> None:
-        der = smtp.get_transport_info("ssl_object").getpeercert(binary_form=True)
+        layer = smtp.get_transport_info("ssl_object")
         if route.peer.fingerprint:
+            der = layer.getpeercert(binary_form=True)
             trust.check_fingerprint(der, route.peer.fingerprint, str(stop))
         elif by_ca:
             names = set(route.certificate_names(stop))
             if route.domain in self._identity.domains:
                 names.add(self._identity.hostname)
-            trust.check_names(der, names, str(stop))
+            trust.check_names(layer.getpeercert(), names, str(stop))
 
     def _session(self, smtp: aiosmtplib.SMTP, ehlo: Ehlo, stop: Stop) -> Session:
         if smtp.transport is None:

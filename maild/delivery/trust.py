@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import ssl
-from collections.abc import Iterable
-
-from cryptography import x509
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from maild.mail.reply import Reply, ReplyError
 
@@ -55,9 +55,14 @@ def check_fingerprint(der: bytes | None, fingerprint: str, peer: str) -> None:
         raise untrusted(peer, "its certificate has another fingerprint")
 
 
-def check_names(der: bytes | None, names: Iterable[str], peer: str) -> None:
-    """Raise `ReplyError` unless the certificate is for one of ``names``."""
-    patterns = _names_in(der) if der is not None else []
+def check_names(
+    certificate: Mapping[str, Any] | None, names: Iterable[str], peer: str
+) -> None:
+    """Raise `ReplyError` unless a verified certificate is for one of ``names``.
+
+    ``certificate`` as `ssl.SSLSocket.getpeercert` tells it.
+    """
+    patterns = _names_in(certificate or {})
     if not any(_covers(p, name.lower()) for p in patterns for name in names):
         raise untrusted(peer, "its certificate is for another name")
 
@@ -86,15 +91,19 @@ def _context() -> ssl.SSLContext:
     return context
 
 
-def _names_in(der: bytes) -> list[str]:
+def _names_in(certificate: Mapping[str, Any]) -> list[str]:
     """Return the DNS names and IP addresses of the subjectAltName, in lower case."""
+    found = certificate.get("subjectAltName", ())
+    names = [name.lower() for kind, name in found if kind == "DNS"]
+    return names + [_address(ip) for kind, ip in found if kind == "IP Address"]
+
+
+def _address(written: str) -> str:
+    """Return an IP address as we write it: OpenSSL does not shorten IPv6."""
     try:
-        extensions = x509.load_der_x509_certificate(der).extensions
-        found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
-        return []
-    names = [name.lower() for name in found.get_values_for_type(x509.DNSName)]
-    return names + [str(ip) for ip in found.get_values_for_type(x509.IPAddress)]
+        return str(ipaddress.ip_address(written.strip()))
+    except ValueError:  # OpenSSL's "<invalid>"
+        return ""
 
 
 def _covers(pattern: str, name: str) -> bool:

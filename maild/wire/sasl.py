@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from asn1crypto.x509 import Certificate
 
 SCRAM = "SCRAM-SHA-256"
 """RFC 7677."""
@@ -103,12 +102,13 @@ def end_point_binding(certificate: bytes) -> bytes | None:
     SHA-1; None when the signature has no hash of its own (Ed25519): undefined there.
     """
     try:
-        found = x509.load_der_x509_certificate(certificate).signature_hash_algorithm
-    except (ValueError, UnsupportedAlgorithm):
+        signed = Certificate.load(certificate, strict=True)["signature_algorithm"]
+        if signed.signature_algo in ("ed25519", "ed448"):
+            return None
+        found = str(signed.hash_algo)
+    except (KeyError, TypeError, ValueError):
         return None
-    if found is None:
-        return None
-    name = "sha256" if found.name in ("md5", "sha1") else found.name
+    name = "sha256" if found in ("md5", "sha1") else found
     try:
         return hashlib.new(name, certificate, usedforsecurity=False).digest()
     except ValueError:
