@@ -15,6 +15,7 @@ from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.smtpd.connection import Connection
+from maild.smtpd.door import Door
 from maild.smtpd.known import Residents, Room
 from maild.smtpd.listener import Guests, Listener
 from maild.smtpd.restart import Checkpoints
@@ -46,6 +47,7 @@ class SmtpStation:
         self._identity = identity
         self._store = store
         self._gate = gate
+        self._doors: set[Door] = set()
         self._sessions: set[Connection] = set()
         self._kept: list[Checkpoints] = []
         self._residents = Residents(store)
@@ -92,11 +94,14 @@ class SmtpStation:
         def session() -> Session:
             return Session(listener, self._sessions)
 
+        def door() -> asyncio.Protocol:
+            if tls is None:
+                return session()
+            return Door(listener.guests, tls, session, self._doors)
+
         for address in addresses:
             host, port = host_port(address)
-            server = await loop.create_server(
-                session, host, port, ssl=tls, backlog=BACKLOG
-            )
+            server = await loop.create_server(door, host, port, backlog=BACKLOG)
             self._servers.append(server)
 
     def _receiving(self, threads: ThreadPoolExecutor) -> Listener:
@@ -148,11 +153,14 @@ class SmtpStation:
         """Take nobody in, tell everybody, and keep what was promised."""
         for server in self._servers:
             server.close()
-        tasks = [s.own_task for s in self._sessions if s.own_task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        for tasks in (
+            [door.task for door in self._doors if door.task is not None],
+            [s.own_task for s in self._sessions if s.own_task is not None],
+        ):
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
         for kept in self._kept:
             kept.close()
         self._residents.close()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,8 +154,13 @@ def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
 
 
 @asynccontextmanager
-async def live(root: Path, **smtp: Any) -> AsyncIterator[Live]:
-    """Run a station whose store is below ``root``; ``smtp``: settings of [smtp]."""
+async def live(
+    root: Path, *, submission: Mapping[str, Any] | None = None, **smtp: Any
+) -> AsyncIterator[Live]:
+    """Run a station whose store is below ``root``.
+
+    ``smtp``: settings of [smtp]; ``submission``: those of [submission].
+    """
     store = Store(root / "store", clock=lambda: NOW)
     await asyncio.to_thread(store.open)
     identity, tls = make_identity(root)
@@ -170,7 +175,9 @@ async def live(root: Path, **smtp: Any) -> AsyncIterator[Live]:
     any_port = ("127.0.0.1:0",)
     station = SmtpStation(
         SmtpSettings(listen=any_port, **smtp),
-        SubmissionSettings(listen=any_port, listen_starttls=any_port),
+        SubmissionSettings(
+            listen=any_port, listen_starttls=any_port, **(submission or {})
+        ),
         LIFETIMES,
         identity,
         store,
