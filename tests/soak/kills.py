@@ -45,8 +45,13 @@ def run(
     sizes: tuple[int, ...] | None = None,
     settling: float = SETTLING,
     pause: float = 2.0,
+    few: bool = False,
+    longest: float = 3600.0,
 ) -> Report:
-    """Kill ``rounds`` times, up to ``pause`` seconds apart; then wait and look."""
+    """Kill ``rounds`` times, up to ``pause`` seconds apart; then wait and look.
+
+    After ``longest`` seconds there are no more kills.
+    """
     began = time.monotonic()
     ledger = Ledger()
     traffic = (
@@ -54,13 +59,13 @@ def run(
         if sizes is None
         else Traffic(two, ledger, folder, seed, sizes, (1,) * len(sizes))
     )
-    roles = (traffic.sender, traffic.sender, traffic.accepter, traffic.fetcher)
-    with traffic.going_on(*roles):
-        killed = kill_around(two, random.Random(seed), rounds, pause)
+    with traffic.going_on(*traffic.people(few=few)):
+        chance = random.Random(seed)
+        killed = kill_around(two, chance, rounds, pause, began + longest)
         traffic.end_sending()
         ledger.wrong += checks.settle(two, settling)
+    states = Counter(str(t.state) for t in two.queue("a"))
     wrong = checks.everything(two, ledger)
-    states = Counter(t["state"] for t in two.ask("alice", "status"))
     did: dict[str, int | float | str] = {
         **{f"kills of {victim}": killed[victim] for victim in VICTIMS},
         **{f"acknowledged {k}": n for k, n in ledger.acknowledged.items() if n},
@@ -71,11 +76,11 @@ def run(
 
 
 def kill_around(
-    two: Pair, chance: random.Random, rounds: int, pause: float
+    two: Pair, chance: random.Random, rounds: int, pause: float, until: float
 ) -> Counter[str]:
     """Kill somebody, wait, start what was killed, and so on."""
     killed: Counter[str] = Counter()
-    while killed.total() < rounds:
+    while killed.total() < rounds and time.monotonic() < until:
         threading.Event().wait(chance.random() * pause)
         victim = chance.choice(VICTIMS)
         if victim == "terminal":
@@ -93,11 +98,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="kills")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most")
     options = parser.parse_args()
     print(f"kills: {options.rounds} kills, seed {options.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="maild-kills-"))
     with pair(folder / "playground") as two:
-        report = run(two, folder, options.rounds, options.seed)
+        report = run(
+            two,
+            folder,
+            options.rounds,
+            options.seed,
+            longest=60 * options.minutes,
+        )
         if report.wrong:
             told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
     return told.verdict("kills", report.did, report.wrong)

@@ -127,6 +127,28 @@ def _sent(case: Case, acknowledged: bool) -> list[str]:
 # Offers, acceptance, the push: both servers
 
 
+def _until(case: Case, state: str) -> None:
+    """Wait until the transfer is in a state, or a server dead."""
+
+    def is_over() -> bool:
+        said = case.pair.terminal("alice", "status", "--json")
+        if not all(case.pair.is_alive(name) for name in ("a", "b")):
+            return True
+        found = said.json if said.status == os.EX_OK else []
+        return any((t["name"], t["state"]) == (case.name, state) for t in found)
+
+    with suppress(AssertionError):
+        eventually(is_over, f"{state}, or a server dead", LIMIT)
+
+
+def _send_until_offered(case: Case) -> bool:
+    acknowledged = _send(case)
+
+    if acknowledged:
+        _until(case, "offered")
+    return acknowledged
+
+
 def _offer(case: Case) -> None:
     assert _send(case)
     eventually(case.offer, f"{case.name} is offered", LIMIT)
@@ -165,12 +187,7 @@ def _push(case: Case) -> bool:
     """Accept, and wait until the push is over or a server is dead."""
     _accept(case)
 
-    def is_over() -> bool:
-        alive = all(case.pair.is_alive(name) for name in ("a", "b"))
-        return not alive or (case.transfer() or {}).get("state") == "sent"
-
-    with suppress(AssertionError):
-        eventually(is_over, "the push is over", LIMIT)
+    _until(case, "sent")
     return False
 
 
@@ -234,9 +251,11 @@ def _collected(case: Case, acknowledged: bool) -> list[str]:
 OPERATIONS = (
     Operation("receive an upload", "a", _nothing, _upload, _uploaded),
     Operation("take a sending command", "a", _do_upload, _send, _sent),
+    Operation("make an offer", "a", _do_upload, _send_until_offered, _sent),
+    Operation("receive an offer", "b", _do_upload, _send_until_offered, _sent),
     Operation("take an acceptance", "b", _offer, _accept, _accepted),
     Operation("receive a push", "b", _offer, _push, _pushed),
-    Operation("push", "a", _offer, _push, _pushed),
+    Operation("take an answer, and push", "a", _offer, _push, _pushed),
     Operation("delete an item", "a", _do_upload, _delete, _deleted),
     Operation("collect garbage", "a", _garbage, _collect, _collected),
 )

@@ -10,14 +10,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maild.store.gc import Collected, is_orphan, orphan_candidates
+from maild.store import transfers
+from maild.store.gc import is_orphan, orphan_candidates
 from maild.store.house import Store
-from tests.flows.programs import BIN, Programs, Server, edit, playground, sha256
+from maild.store.transfers import Transfer
+from tests.flows.programs import BIN, Programs, Server, edit, sha256
 
 QUICK = {"retry_first": 0.5, "retry_most": 2.0}
 """Seconds between attempts: what takes hours in the world must not here."""
@@ -150,32 +153,34 @@ class Pair:
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
-    def queue(self, name: str) -> list[dict[str, Any]]:
+    def queue(self, name: str) -> list[Transfer]:
         """Return every transfer of a server, finished ones too."""
-        ran = self.programs.maild(name, "queue", "ls", "--all", "--json")
-        found: list[dict[str, Any]] = ran.json
-        return found
+        with opened(self.store_of(name)) as store:
+            return store.index.read_here(transfers.everything, final=True)
 
 
-def sweep(root: Path) -> Collected:
-    """Collect garbage of any age in a store that no daemon has open."""
+@contextmanager
+def opened(root: Path) -> Iterator[Store]:
+    """Open a store, beside a daemon or without."""
     store = Store(root)
     store.open()
     try:
-        return store.blobs.collect(store.clock() + 1, older_than=0)
+        yield store
     finally:
         store.close()
 
 
-def orphans(root: Path) -> list[str]:
-    """Return the files of a store that no record names, however young."""
-    store = Store(root)
-    store.open()
-    try:
+def sweep(root: Path) -> list[str]:
+    """Collect garbage of any age in a store that no daemon has open.
+
+    Returns what is wrong afterwards: orphan files, and what fsck finds.
+    """
+    with opened(root) as store:
+        store.blobs.collect(store.clock() + 1, older_than=0)
         files = orphan_candidates(store.blobs._disk, store.clock() + 1)
-        return [f.name for f in files if store.index.read_here(is_orphan, f)]
-    finally:
-        store.close()
+        orphans = [f.name for f in files if store.index.read_here(is_orphan, f)]
+        wrong = [f"after gc, fsck: {finding}" for finding in store.blobs.check()]
+    return wrong + [f"after gc, an orphan: {name}" for name in orphans]
 
 
 @contextmanager
@@ -193,12 +198,22 @@ def pair(
         if change is not None:
             change(made)
 
-    with playground(folder, change=quick) as programs:
-        made = Pair(programs, dict(environment or {}))
-        for name in made.environment:
-            made.server(name).stop()
-            made.start(name)
+    subprocess.run(
+        [str(BIN / "maild"), "playground", str(folder)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=120,
+    )
+    quick(folder)
+    facts = json.loads((folder / "playground.json").read_text())
+    servers = {n: Server(folder / f"{n}.toml", p) for n, p in facts["servers"].items()}
+    made = Pair(Programs(folder, facts, servers), dict(environment or {}))
+    try:
+        with ThreadPoolExecutor() as both:
+            list(both.map(made.start, servers))
         yield made
+    finally:
+        made.programs.stop()
 
 
 def new_file(folder: Path, name: str, size: int) -> Path:

@@ -106,6 +106,7 @@ def pair_on(device: Device, folder: Path) -> Iterator[Pair]:
     def move(made: Path) -> None:
         shutil.copytree(made / "b" / "store", device.place / "store")
         edit(made / "b.toml", "server", store=str(device.place / "store"))
+        os.sync()  # that much is there before anybody acknowledges anything
 
     device.make()
     try:
@@ -134,20 +135,20 @@ def run(
     *,
     pause: float = 3.0,
     settling: float = SETTLING,
+    few: bool = False,
+    longest: float = 3600.0,
 ) -> Report:
-    """Cut ``cuts`` times, up to ``pause`` seconds apart; then wait and look."""
+    """Cut ``cuts`` times, up to ``pause`` seconds apart; then wait and look.
+
+    After ``longest`` seconds there are no more cuts.
+    """
     began = time.monotonic()
     ledger, chance = Ledger(), random.Random(seed)
     traffic = Traffic(two, ledger, folder, seed, SIZES, WEIGHTS)
-    roles = (
-        traffic.sender,
-        traffic.sender,
-        traffic.accepter,
-        traffic.fetcher,
-        traffic.stranger,
-    )
-    with traffic.going_on(*roles):
-        for number in range(1, cuts + 1):
+    with traffic.going_on(*traffic.people(few=few), traffic.stranger):
+        number = 0
+        while number < cuts and time.monotonic() < began + longest:
+            number += 1
             threading.Event().wait(0.2 + chance.random() * pause)
             cut_power(two, device, chance)
             _look_for_mails(two, ledger, number)
@@ -155,7 +156,7 @@ def run(
         ledger.wrong += checks.settle(two, settling)
     wrong = checks.everything(two, ledger)
     did: dict[str, int | float | str] = {
-        "power cuts": cuts,
+        "power cuts": number,
         **{f"acknowledged {k}": n for k, n in ledger.acknowledged.items()},
         "acknowledged in all": sum(ledger.acknowledged.values()),
         "seconds": round(time.monotonic() - began),
@@ -175,6 +176,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cuts", type=int, default=50, help="on each file system")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most, each")
     parser.add_argument("--on", choices=FILE_SYSTEMS, action="append")
     options = parser.parse_args()
     status = 0
@@ -186,7 +188,14 @@ def main() -> int:
         folder = Path(tempfile.mkdtemp(prefix="maild-power-cut-"))
         device = Device(kind, folder)
         with pair_on(device, folder) as two:
-            report = run(two, device, folder, options.cuts, options.seed)
+            report = run(
+                two,
+                device,
+                folder,
+                options.cuts,
+                options.seed,
+                longest=60 * options.minutes,
+            )
             if report.wrong:
                 told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
         status |= told.verdict(f"power cuts on {kind}", report.did, report.wrong)

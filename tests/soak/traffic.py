@@ -15,6 +15,8 @@ from pathlib import Path
 from tests.soak.ledger import File, Ledger
 from tests.soak.pair import Pair, Said, digest, fresh_name, new_file
 
+Role = Callable[[random.Random], None]
+
 MiB = 1 << 20
 MIXED = (0, 1, 1000, 64 * 1024, 64 * 1024 + 1, MiB, 5 * MiB, 16 * MiB + 1, 64 * MiB)
 """Sizes around every border: nothing, inline, one segment, one watermark, several."""
@@ -130,12 +132,17 @@ class Traffic:
                 smtp.sendmail("carol@elsewhere.example", [bob], text)
                 self.ledger.mails.add(subject)
 
+    def people(self, *, few: bool = False) -> list[Role]:
+        """Return who works: everybody, or just enough for items to move."""
+        everybody: list[Role] = [self.sender, self.accepter, self.sender, self.fetcher]
+        return everybody[:2] if few else everybody
+
     @contextmanager
-    def going_on(self, *roles: Callable[[random.Random], None]) -> Iterator[None]:
+    def going_on(self, *roles: Role) -> Iterator[None]:
         """Let people work while the caller breaks things."""
         failures: list[BaseException] = []
 
-        def work(role: Callable[[random.Random], None], number: int) -> None:
+        def work(role: Role, number: int) -> None:
             try:
                 role(random.Random(f"{self._seed} {number}"))
             except BaseException as error:  # noqa: BLE001 - told by the main thread
