@@ -10,7 +10,6 @@ cases octets are parsed, hashed and written in the worker, never on the loop.
 from __future__ import annotations
 
 import asyncio
-import mmap
 import os
 import select
 import socket
@@ -21,7 +20,7 @@ from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
 from maild.smtpd.patience import Patience
-from maild.smtpd.pieces import LARGEST, Pieces
+from maild.smtpd.pieces import LARGEST, Buffers, Pieces
 from maild.smtpd.thread import in_thread
 from maild.smtpd.tls_ring import TlsRing
 
@@ -42,7 +41,10 @@ class Sink(Protocol):
         ...
 
     def take(self, octets: memoryview) -> None:
-        """Take octets; never raises, so that the connection stays in step."""
+        """Take octets; never raises, so that the connection stays in step.
+
+        What a read-only view shows does not change as long as there is a view of it.
+        """
         ...
 
 
@@ -186,53 +188,66 @@ def _copy(source: socket.socket, chunk: _Chunk) -> None:
     """
     if chunk.begun:
         chunk.sink.take(memoryview(chunk.begun))
-    source.setblocking(False)  # as it is: the loop goes on writing replies to it
-    view = memoryview(mmap.mmap(-1, LARGEST))
+    tap = _Tap(source)
+    buffers = Buffers()
     try:
         while chunk.count:
             size = chunk.pieces.size
             start = chunk.sink.offset % size
-            piece = view[start : start + min(chunk.count, size - start)]
-            filled = _fill(source, piece, chunk.patience.left())
+            stop = start + min(chunk.count, size - start)
+            piece = memoryview(buffers.take(size))[start:stop]
+            filled = tap.fill(piece, chunk.count, chunk.patience.left())
             chunk.patience.moved(filled)
-            chunk.sink.take(piece[:filled])
+            chunk.sink.take(piece[:filled].toreadonly())
+            del piece  # seen by nobody but whom the sink has lent it
             chunk.count -= filled
     finally:
-        _wake_at(source, 1)
+        tap.wake_at(1)
 
 
-def _fill(source: socket.socket, view: memoryview, patience: float) -> int:
-    """Read until ``view`` is full or nothing comes for a moment; at least one octet.
+class _Tap:
+    """Where a thread takes the octets of a chunk, woken for many of them at once."""
 
-    ``patience`` in seconds, for the first one.
-    """
-    ready = select.poll()
-    ready.register(source, select.POLLIN)
-    filled = 0
-    while filled < len(view):
-        _wake_at(source, min(len(view) - filled, WAKE))
-        ready.poll(LULL)
-        try:
-            got = source.recv_into(view[filled:])
-        except BlockingIOError:
-            if filled:
-                break
-            _wake_at(source, 1)
-            if not ready.poll(patience * 1000):
-                raise TimeoutError from None
-            continue
-        except ConnectionError:
-            if filled:
-                break  # the next piece will say so; this one is good
-            raise
-        if not got:
-            if filled:
-                break
-            raise ConnectionResetError
-        filled += got
-    return filled
+    def __init__(self, source: socket.socket) -> None:
+        source.setblocking(False)  # as it is: the loop goes on writing replies to it
+        self._source = source
+        self._ready = select.poll()
+        self._ready.register(source, select.POLLIN)
+        self._wake_at = 1
 
+    def fill(self, view: memoryview, missing: int, patience: float) -> int:
+        """Read until ``view`` is full or nothing comes for a moment; one at least.
 
-def _wake_at(source: socket.socket, octets: int) -> None:
-    """Let `poll` tell of octets only when there are that many, or no more will come."""
-    source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, octets)
+        ``missing`` octets of the chunk are to come, these included; ``patience`` in
+        seconds, for the first one.
+        """
+        filled = 0
+        while filled < len(view):
+            try:
+                got = self._source.recv_into(view[filled:])
+            except BlockingIOError:
+                self.wake_at(min(missing - filled, WAKE))
+                if self._ready.poll(LULL):
+                    continue
+                if filled:
+                    break
+                self.wake_at(1)
+                if not self._ready.poll(patience * 1000):
+                    raise TimeoutError from None
+                continue
+            except ConnectionError:
+                if filled:
+                    break  # the next piece will say so; this one is good
+                raise
+            if not got:
+                if filled:
+                    break
+                raise ConnectionResetError
+            filled += got
+        return filled
+
+    def wake_at(self, octets: int) -> None:
+        """Let `poll` tell of that many octets, or that no more will come."""
+        if octets != self._wake_at:
+            self._source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, octets)
+            self._wake_at = octets

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
 from maild.smtpd.patience import Patience
+from maild.smtpd.pieces import Buffers
 
 BUFFERS = 3
 """Buffers of a ring: one being filled, one being emptied, one of slack.  Records of
@@ -25,6 +25,7 @@ LULL = 0.05
 
 
 class _Sink(Protocol):
+    # What a read-only view shows does not change as long as there is a view of it.
     def take(self, octets: memoryview) -> None: ...
 
 
@@ -51,11 +52,11 @@ class TlsRing(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Future[None] = self._loop.create_future()
         self._work: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
-        self._free: deque[memoryview] = deque(
-            memoryview(bytearray(min(size, count))) for _ in range(BUFFERS)
-        )
-        self._buffer: memoryview | None = self._free.popleft()
-        self._lent: deque[memoryview] = deque()
+        self._size = min(size, count)
+        self._buffers = Buffers()
+        self._buffer: memoryview | None = self._fresh()
+        self._waiting = 0
+        """Buffers that the worker has not emptied yet."""
         self._filled = 0
         self._lull: asyncio.TimerHandle | None = None
         self._heard = False
@@ -130,18 +131,19 @@ class TlsRing(asyncio.BufferedProtocol):
             self._lull = None
         if self._buffer is None or not self._filled:
             return
-        self._work.put(self._buffer[: self._filled])
-        # The same memory comes back as a view of its beginning; keep the whole.
-        self._lent.append(self._buffer)
+        self._work.put(self._buffer[: self._filled].toreadonly())
+        self._waiting += 1
         self._filled = 0
-        self._buffer = self._free.popleft() if self._free else None
+        self._buffer = None
+        if self._waiting < BUFFERS:
+            self._buffer = self._fresh()
         if self._buffer is None and self._missing:
             self._transport.pause_reading()
 
     def _given_back(self) -> None:
-        self._free.append(self._lent.popleft())
+        self._waiting -= 1
         if self._buffer is None and self._missing:
-            self._buffer = self._free.popleft()
+            self._buffer = self._fresh()
             self._heard = True
             if not self._transport.is_closing():
                 self._transport.resume_reading()
@@ -152,7 +154,11 @@ class TlsRing(asyncio.BufferedProtocol):
             self._sink.take(memoryview(begun))
         while (octets := self._work.get()) is not None:
             self._sink.take(octets)
+            del octets  # seen by nobody but whom the sink has lent it
             self._loop.call_soon_threadsafe(self._given_back)
+
+    def _fresh(self) -> memoryview:
+        return memoryview(self._buffers.take(self._size))
 
     def _give_back_transport(self) -> None:
         if self._lull is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digests of a growing file, computed beside its writer: SHA-256, BLAKE3 by segment.
+"""Digests of a growing file, computed beside its writer: SHA-256, XXH3 by segment.
 
 The octets are handed over, not read back (measured: that costs the hash 14 %).  All
 blobs share one pool of threads, and each may have only a little waiting, so that memory
@@ -14,7 +14,7 @@ from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from blake3 import blake3
+from xxhash import xxh3_128
 
 from maild.store.errors import StoreError
 
@@ -52,11 +52,11 @@ class GrowingDigest:
         self._error: Exception | None = None
         self._over = False
         self._whole = hashlib.sha256()
-        self._segment = blake3()
+        self._segment = xxh3_128()
         self._finished: list[tuple[int, bytes]] = []
 
     def take(self, octets: memoryview, lag: int) -> None:
-        """Hash the next octets of the file, which nobody may change any more.
+        """Hash the next octets of the file: nobody changes them while there is a view.
 
         Waits while there would be more than ``lag`` octets waiting, not only these.
         """
@@ -120,9 +120,11 @@ class GrowingDigest:
                         return
                     octets = self._waiting.popleft()
                 self._hash(octets)
+                count = len(octets)
+                del octets  # its buffer may be used again
                 with self._turn:
-                    self._ahead -= len(octets)
-                    self._done += len(octets)
+                    self._ahead -= count
+                    self._done += count
                     self._turn.notify_all()
             self._pool.submit(self._take_turn)
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for the mark
@@ -154,4 +156,4 @@ class GrowingDigest:
             at += len(step)
             if at % SEGMENT == 0:
                 self._finished.append((at // SEGMENT - 1, self._segment.digest()))
-                self._segment = blake3()
+                self._segment = xxh3_128()

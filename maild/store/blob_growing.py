@@ -71,8 +71,8 @@ class GrowingFile:
         """Write at the end; begin a watermark when one is due."""
         self._raise_failure()
         blob_disk.write_at(self._descriptor, octets, self.size)
-        # A buffer will be used again; octets that cannot change need no copy.
-        kept = octets if isinstance(octets.obj, bytes) else memoryview(bytes(octets))
+        # What may change at once is copied for the hash.
+        kept = octets if octets.readonly else memoryview(bytes(octets))
         with self._lock:
             self.size += len(octets)
             self._digest.take(kept, AHEAD // max(1, len(self._shop.growing)))

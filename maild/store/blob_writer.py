@@ -41,7 +41,8 @@ class BlobWriter:
     def append(self, octets: bytes | bytearray | memoryview) -> None:
         """Add ``octets`` at the end; raise `StoreFullError` when there is no room.
 
-        The buffer may be used again by the caller when this returns.
+        A buffer may be used again by the caller when this returns; but what a read-only
+        view shows stays as it is until the last view of it is gone: it is not copied.
         """
         self._check_open()
         view = memoryview(octets).cast("B")

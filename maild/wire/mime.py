@@ -12,7 +12,14 @@ from maild.mail.offer import MAX_JSON
 from maild.mail.reply import ReplyError
 from maild.mail.structure import Structure
 from maild.wire.mime_content import Decoded, Kept
-from maild.wire.mime_delimiter import Delimiter, find, judge, undecided_tail
+from maild.wire.mime_delimiter import (
+    Buffer,
+    Delimiter,
+    find,
+    judge,
+    searchable,
+    undecided_tail,
+)
 from maild.wire.mime_entity import (
     MALFORMED,
     TOO_BIG,
@@ -74,9 +81,12 @@ class MessageReader:
         self._header: Header | None = None
 
     def feed(self, octets: memoryview) -> list[Step]:
-        """Take the next octets, any number of them; raise `ReplyError` on a bomb."""
+        """Take the next octets, any number of them; raise `ReplyError` on a bomb.
+
+        A read-only view that shows the whole of its buffer is not copied.
+        """
         self._taken += len(octets)
-        self._run(self._pending + octets if self._pending else bytes(octets))
+        self._run(self._pending + octets if self._pending else searchable(octets))
         return self._page.take()
 
     def finish(self) -> list[Step]:
@@ -131,7 +141,7 @@ class MessageReader:
         """Return a top-level field's unfolded text, once its header has passed."""
         return None if self._header is None else self._header.get(name)
 
-    def _run(self, data: bytes, *, last: bool = False) -> None:
+    def _run(self, data: Buffer, *, last: bool = False) -> None:
         """Read ``data`` as far as it can be judged; the rest waits for more."""
         self._pending = b""
         at: int | None = 0
@@ -144,7 +154,7 @@ class MessageReader:
 
     # A header block
 
-    def _read_header(self, data: bytes, at: int, *, last: bool) -> int | None:
+    def _read_header(self, data: Buffer, at: int, *, last: bool) -> int | None:
         """Read header lines; return where the body begins, None when more is needed."""
         while True:
             end = data.find(b"\r\n", at, at + MAX_LINE)
@@ -152,7 +162,7 @@ class MessageReader:
                 if len(data) - at >= MAX_LINE:
                     raise ReplyError(TOO_BIG)
                 if not last:
-                    self._pending = data[at:]
+                    self._pending = bytes(data[at:])
                     return None
             stop = len(data) if end < 0 else end + 2
             if data.startswith(b"--", at) and isinstance(
@@ -217,19 +227,19 @@ class MessageReader:
     # A body
 
     def _read_body(
-        self, data: bytes, at: int, content: Kept | Decoded, *, last: bool
+        self, data: Buffer, at: int, content: Kept | Decoded, *, last: bool
     ) -> int | None:
         """Read to the next delimiter; return where that ends, None for more octets."""
         needles = self._needles()
         if self._at_start:
             found = judge(data, at, needles, skip=2, last=last)
             if found is True:
-                self._pending = data[at:]
+                self._pending = bytes(data[at:])
                 return None
             self._at_start = False
             if isinstance(found, Delimiter):
                 return self._pass_delimiter(found, data[at : found.end])
-        view = memoryview(data)
+        view = memoryview(data).toreadonly()
         place = find(data, at, needles)
         while place >= 0:
             found = judge(data, place, needles, skip=0, last=last)
@@ -245,10 +255,10 @@ class MessageReader:
         if place < 0:
             place = len(data) if last else undecided_tail(data, at, needles)
         content.take(view[at:place])
-        self._pending = data[place:]
+        self._pending = bytes(data[place:])
         return None
 
-    def _pass_delimiter(self, found: Delimiter, octets: bytes) -> int:
+    def _pass_delimiter(self, found: Delimiter, octets: Buffer) -> int:
         """End what the delimiter ends, begin what it begins; return where it ends."""
         self._end_content(open_end=True)
         self._close_above(found.level)

@@ -42,7 +42,7 @@ CREATE TABLE blob (
 CREATE INDEX blob_by_digest ON blob (sha256) WHERE sealed = 1;
 CREATE INDEX blob_unused ON blob (touched) WHERE refs = 0;
 
--- BLAKE3 of each 4 MiB segment that is durable; the last one may be short.
+-- XXH3 of each 4 MiB segment that is durable; the last one may be short.
 CREATE TABLE segment (
     blob_id INTEGER NOT NULL REFERENCES blob ON DELETE CASCADE,
     number INTEGER NOT NULL,
