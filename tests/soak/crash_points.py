@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,21 +92,22 @@ def main() -> int:
         print("crash points: skipped, there is no C compiler")
         return 0
     calls = Calls.ALL if options.writes else Calls.DURABLE
-    folder = Path(tempfile.mkdtemp(prefix="maild-crash-points-"))
     began, did, wrong = time.monotonic(), dict[str, int | float | str](), list[str]()
-    points = prepared(folder)
-    environment = {name: point.environment for name, point in points.items()}
-    with pair(folder / "playground", environment=environment) as two:
-        cutter = Cutter(two, points, folder)
-        for operation in OPERATIONS:
-            if options.only not in operation.name:
-                continue
-            cuts, found = cutter.every_call(operation, calls)
-            print(f"{operation.name}: {cuts} crash points", *found, sep="\n  ")
-            did[f"({operation.name})"] = cuts
-            wrong += found
-        if wrong:
-            told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
+    with told.scratch("crash-points") as folder:
+        points = prepared(folder)
+        environment = {name: point.environment for name, point in points.items()}
+        with pair(folder / "playground", environment=environment) as two:
+            cutter = Cutter(two, points, folder)
+            for operation in OPERATIONS:
+                if options.only not in operation.name:
+                    continue
+                cuts, found = cutter.every_call(operation, calls)
+                text = f"{operation.name}: {cuts} crash points"
+                print(text, *found, sep="\n  ", flush=True)
+                did[f"({operation.name})"] = cuts
+                wrong += found
+            if wrong:
+                told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
     did["seconds"] = round(time.monotonic() - began)
     return told.verdict("crash points", did, wrong)
 

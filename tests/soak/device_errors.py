@@ -13,7 +13,6 @@ import os
 import secrets
 import smtplib
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +31,8 @@ ENDING = 30.0
 """Seconds a server gets to end when its device has refused a sync."""
 MOST = 60
 """Refused calls of one operation at most."""
+SOME_WRITES = (1, 2, 3, 5, 8, 13, 21, 34, 55)
+"""There are many, each page of the journal is one: these stand for them."""
 MAIL = "Subject: {}\r\n\r\n" + ("x" * 70 + "\r\n") * 800
 """A message of 57 kB: it lives in the index, and fills it."""
 FROM_TERMINALS = tuple(o for o in OPERATIONS if o.name != "collect garbage")
@@ -117,10 +118,12 @@ class Refusals:
 
     # ENOSPC: refused for now, others go on, and all comes back by itself
 
-    def writes_of(self, operation: Operation, most: int = MOST) -> None:
-        """Refuse each write of an operation, one in each run."""
+    def writes_of(
+        self, operation: Operation, numbers: Sequence[int] = SOME_WRITES
+    ) -> None:
+        """Refuse one write of an operation in each run, as long as there are."""
         point = self.points[operation.server]
-        for number in range(1, most + 1):
+        for number in numbers:
             case = self._prepared(operation)
             point.fail(errno.ENOSPC, Calls.WRITE, number, number)
             acknowledged = operation.act(case)
@@ -179,6 +182,21 @@ class Refusals:
         self.wrong += checks.everything(self.two, self.ledger)
 
 
+def _refuse_syncs(refusals: Refusals) -> int:
+    refusals.syncs_of_mail((1, 2, 3, *range(20, 80, 5)))
+    for operation in FROM_TERMINALS:
+        refusals.syncs_of(operation)
+    return refusals.refused
+
+
+def _refuse_writes(refusals: Refusals) -> int:
+    before = refusals.refused
+    for operation in FROM_TERMINALS:
+        refusals.writes_of(operation)
+    refusals.full_device()
+    return refusals.refused - before
+
+
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -186,23 +204,18 @@ def main() -> int:
     if compiler() is None:
         print("device errors: skipped, there is no C compiler")
         return 0
-    folder = Path(tempfile.mkdtemp(prefix="maild-device-errors-"))
     did, began = dict[str, int | float | str](), time.monotonic()
-    points = prepared(folder)
-    environment = {name: point.environment for name, point in points.items()}
-    with pair(folder / "playground", environment=environment) as two:
-        refusals = Refusals(two, points, folder)
-        refusals.syncs_of_mail((1, 2, 3, 20, *range(60, 90)))
-        for operation in FROM_TERMINALS:
-            refusals.syncs_of(operation)
-        did["refused syncs"] = refusals.refused
-        for operation in FROM_TERMINALS:
-            refusals.writes_of(operation)
-        refusals.full_device()
-        did["refused writes"] = refusals.refused - int(did["refused syncs"])
-        refusals.at_rest()
-        if refusals.wrong:
-            told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
+    with told.scratch("device-errors") as folder:
+        points = prepared(folder)
+        environment = {name: point.environment for name, point in points.items()}
+        with pair(folder / "playground", environment=environment) as two:
+            refusals = Refusals(two, points, folder)
+            did["refused syncs"] = _refuse_syncs(refusals)
+            print(f"device errors: {did}", *refusals.wrong, sep="\n  ", flush=True)
+            did["refused writes"] = _refuse_writes(refusals)
+            refusals.at_rest()
+            if refusals.wrong:
+                told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
     did["acknowledged mails"] = len(refusals.ledger.mails)
     did["seconds"] = round(time.monotonic() - began)
     return told.verdict("device errors", did, refusals.wrong)

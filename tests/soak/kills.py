@@ -11,7 +11,6 @@ import argparse
 import random
 import secrets
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -101,8 +100,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0, help="at most")
     options = parser.parse_args()
     print(f"kills: {options.rounds} kills, seed {options.seed}", flush=True)
-    folder = Path(tempfile.mkdtemp(prefix="maild-kills-"))
-    with pair(folder / "playground") as two:
+    with told.scratch("kills") as folder, pair(folder / "playground") as two:
         report = run(
             two,
             folder,

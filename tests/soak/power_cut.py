@@ -19,7 +19,6 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -171,6 +170,16 @@ def _look_for_mails(two: Pair, ledger: Ledger, number: int) -> None:
         ledger.complain(f"cut {number}: mail {lost} was acknowledged, and it is lost")
 
 
+def _cut_on(kind: str, cuts: int, seed: int, minutes: float) -> Report:
+    with told.scratch("power-cut") as folder:
+        device = Device(kind, folder)
+        with pair_on(device, folder) as two:
+            report = run(two, device, folder, cuts, seed, longest=60 * minutes)
+            if report.wrong:
+                told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
+    return report
+
+
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -185,19 +194,7 @@ def main() -> int:
             print(f"power cuts on {kind}: skipped, {reason}")
             continue
         print(f"power cuts on {kind}: seed {options.seed}", flush=True)
-        folder = Path(tempfile.mkdtemp(prefix="maild-power-cut-"))
-        device = Device(kind, folder)
-        with pair_on(device, folder) as two:
-            report = run(
-                two,
-                device,
-                folder,
-                options.cuts,
-                options.seed,
-                longest=60 * options.minutes,
-            )
-            if report.wrong:
-                told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
+        report = _cut_on(kind, options.cuts, options.seed, options.minutes)
         status |= told.verdict(f"power cuts on {kind}", report.did, report.wrong)
     return status
 

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -18,6 +21,15 @@ def verdict(
     print(f"{name}: {'nothing was wrong' if not wrong else f'{len(wrong)} findings'}")
     sys.stdout.flush()
     return 1 if wrong else 0
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """Give a directory that stays only when logs were kept in it, or a run broke."""
+    folder = Path(tempfile.mkdtemp(prefix=f"maild-{name}-"))
+    yield folder
+    if not any(folder.glob("*.log")):
+        shutil.rmtree(folder)
 
 
 def keep_logs(folder: Path, logs: Mapping[str, Sequence[str]]) -> None:
