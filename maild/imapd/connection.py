@@ -12,6 +12,8 @@ from maild.wire.imap_read import CommandReader
 
 HIGH_WATER = 256 * 1024
 """Octets that may wait to be sent before the sender waits; and unread ones at once."""
+PARTING = 30.0
+"""Seconds that a client gets to take what waits for it once we have closed."""
 SEND_STALL = 300.0
 """Seconds in which a piece must move before a reader that takes nothing is cut off."""
 
@@ -42,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._closed = False
         self._paused = False
+        self._parting: asyncio.TimerHandle | None = None
 
     @property
     def client(self) -> str:
@@ -74,6 +77,8 @@ class Connection(asyncio.Protocol):
         self._closed = True
         self._arrived.set()
         self._writable.set()
+        if self._parting is not None:
+            self._parting.cancel()
 
     def pause_writing(self) -> None:
         """Stop senders (asyncio calls this above the high-water mark)."""
@@ -146,9 +151,12 @@ class Connection(asyncio.Protocol):
         self.close()
 
     def close(self) -> None:
-        """Send what waits, then close."""
-        if self._transport is not None:
-            self._transport.close()
+        """Send what waits, then close; whoever does not read it is cut off."""
+        if self._transport is None or self._closed or self._parting is not None:
+            return  # asyncio (3.11) cannot abort TLS that was closed twice
+        self._transport.close()
+        loop = asyncio.get_running_loop()
+        self._parting = loop.call_later(PARTING, self._transport.abort)
 
     def abort(self) -> None:
         """Close at once."""

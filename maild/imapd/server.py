@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from maild import delivery_log
+from maild.backoff import network
 from maild.identity import Identity
 from maild.imapd import (
     append,
@@ -101,7 +102,8 @@ class ImapStation:
             bye = status_line("*", "BYE", "too many connections", "LIMIT")
             connection.farewell(b"" if secure else bye)
             return
-        self._clients[connection.host] += 1
+        client = network(connection.host)
+        self._clients[client] += 1
         delivery_log.connected("imapd", connection.client)
         session = Session(connection, self._house, VERBS, append.append)
         try:
@@ -109,9 +111,9 @@ class ImapStation:
                 await session.run()
         finally:
             connection.close()
-            self._clients[connection.host] -= 1
-            if not self._clients[connection.host]:
-                del self._clients[connection.host]
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
             delivery_log.disconnected("imapd", connection.client)
 
     async def _greet(self, session: Session, *, secure: bool) -> bool:
@@ -133,5 +135,5 @@ class ImapStation:
         settings = self._house.settings
         return (
             self._clients.total() >= settings.connections
-            or self._clients[host] >= settings.connections_per_client
+            or self._clients[network(host)] >= settings.connections_per_client
         )

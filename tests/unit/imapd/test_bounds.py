@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from maild.imapd import connection
 from maild.imapd.flags import MOST_FLAGS
 from maild.imapd.listing import MOST_WILDCARDS
 from maild.imapd.selected import LARGEST_REV1, Selected
@@ -90,3 +93,39 @@ async def test_mailboxes_are_counted_with_their_parents(
     assert (await client.command("CREATE a/b/c"))[-1].startswith(b"NO [LIMIT]")
     assert len(await client.ok('LIST "" *')) - 1 == there
     await client.ok("CREATE a/b")
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_who_does_not_read_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secure: bool
+) -> None:
+    """A closed connection with something left to say would stay for ever."""
+    monkeypatch.setattr(connection, "PARTING", 0.2)
+    gone = asyncio.Event()
+    full = asyncio.Event()
+    lost = connection.Connection.connection_lost
+    pause = connection.Connection.pause_writing
+
+    def tell_lost(self: connection.Connection, error: Exception | None) -> None:
+        lost(self, error)
+        gone.set()
+
+    def tell_full(self: connection.Connection) -> None:
+        pause(self)
+        full.set()
+
+    monkeypatch.setattr(connection.Connection, "connection_lost", tell_lost)
+    monkeypatch.setattr(connection.Connection, "pause_writing", tell_full)
+    async with live(tmp_path) as station:
+        client = await (station.client() if secure else station.clear_client())
+        station.clients.clear()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        async with asyncio.timeout(20):
+            while not full.is_set():
+                client.send(b"a CAPABILITY\r\n" * 1000)
+                await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await gone.wait()
+    client.writer.transport.abort()
+    with suppress(OSError):
+        await client.writer.wait_closed()
