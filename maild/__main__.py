@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 
-from maild.cli import main
+from maild.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,6 @@
 
 import sys
 
-from terminal_client.cli import main
+from terminal_client.entry import main
 
 sys.exit(main())
