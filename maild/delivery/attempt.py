@@ -13,40 +13,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from secrets import SystemRandom
 
 from maild import delivery_log
 from maild.delivery import letter, parcel
 from maild.delivery.client import Session, Tls
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
-from maild.delivery.outcome import Outcome, content_starts, failed, record
+from maild.delivery.outcome import Outcome, failed
 from maild.delivery.push import Push
+from maild.delivery.record import Record
 from maild.delivery.route import Route
 from maild.delivery.trust import InsecureError
 from maild.delivery.work import Means, Tally
-from maild.delivery_log import Delays
 from maild.mail.envelope import Body, MailFrom, RcptTo
 from maild.mail.offer import proof
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
-from maild.mail.transfer import Event, IllegalTransitionError, Kind, retry_delay
-from maild.store import items, messages, trace, transfers
-from maild.store.errors import NotFoundError, StoreBrokenError, StoreError
+from maild.mail.transfer import Event, IllegalTransitionError, Kind
+from maild.store import items, messages
+from maild.store.errors import NotFoundError, StoreError
 from maild.store.items import Item
-from maild.store.trace import TraceEvent
 from maild.store.transfers import Transfer
 
 _log = logging.getLogger("maild.delivery")
-_jitter = SystemRandom().uniform
 
 GONE = Reply(554, "6.0", "the item or message is not there any more")
 TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
 NEEDS_SMTPUTF8 = letter.NEEDS_SMTPUTF8
 STOPPED = Reply(451, "3.2", "the attempt was stopped")
-RECORD_AGAIN = 1.0
-"""Seconds until an outcome that could not be recorded is recorded again; doubles."""
-RECORD_AGAIN_MOST = 60.0
-"""Longest such time, in seconds."""
 
 
 class Attempt:
@@ -56,6 +49,7 @@ class Attempt:
         self._transfer = transfer
         self._means = means
         self._tally = Tally(means.store.clock())
+        self._record = Record(transfer, means, self._tally)
         self._session: Session | None = None
         self._secret = ""
         """What a peer may repeat to us and nobody may read: the proof."""
@@ -72,17 +66,21 @@ class Attempt:
         except asyncio.CancelledError:
             if self._session is not None:
                 self._session.channel.abort()
-            self._log_line(Outcome(Event.FAIL_FOR_NOW, STOPPED))
+            self._record.log_line(Outcome(Event.FAIL_FOR_NOW, STOPPED))
             raise
         self.is_decided = True
         try:
-            await self._keep_recording(outcome)
+            await self._record.keep(outcome, self._hang_up)
         finally:
-            self._log_line(outcome)
+            self._record.log_line(outcome)
         if outcome.is_final:
             delivery_log.removed(self._transfer.id)
-        if self._session is not None:
-            await self._session.channel.quit()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.channel.quit()
 
     async def _outcome(self) -> Outcome:
         try:
@@ -205,11 +203,11 @@ class Attempt:
             means.store,
             octets,
             self._tally,
-            self._report,
+            self._record.progress,
             stall=means.settings.idle_timeout,
         )
         offset = await push.begin(mail, RcptTo(transfer.recipient))
-        await self._content_starts(offset, goods.total)
+        await self._record.content_starts(offset, goods.total)
         reply = await push.send(offset)
         if not parcel.agrees(reply, push.sha256, item.size):
             return failed(parcel.OTHER_OCTETS)
@@ -233,89 +231,4 @@ class Attempt:
             body=Body.BINARY,
             smtputf8=smtputf8,
             transid=f"{proven}@{transfer.sender.domain}",
-        )
-
-    # -- what is recorded ---------------------------------------------------------
-
-    async def _content_starts(self, offset: int, total: int) -> None:
-        text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
-        await self._means.store.index.write(
-            content_starts, self._transfer, self._now(), self._event(text)
-        )
-
-    def _report(self, landed: int) -> None:
-        """Record progress; not waited for: the next one says more."""
-        self._means.store.index.submit(
-            transfers.progress, self._transfer.id, landed, self._now()
-        )
-
-    async def _keep_recording(self, outcome: Outcome) -> None:
-        """Record the outcome, however long the store has no room for it.
-
-        What the peer has taken must not be sent again because our disk is full.
-        """
-        pause = RECORD_AGAIN
-        while True:
-            try:
-                return await self._record(outcome)
-            except StoreBrokenError:
-                raise
-            except Exception:  # noqa: BLE001 - the claim stands until it is recorded
-                _log.exception("%s: an outcome is not recorded", self._transfer.id)
-            session, self._session = self._session, None
-            if session is not None:
-                await session.channel.quit()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RECORD_AGAIN_MOST)
-
-    async def _record(self, outcome: Outcome) -> None:
-        index, now = self._means.store.index, self._now()
-        said = f"{outcome.word} by {self._tally.relay or 'nobody'}"
-        event = self._event(f"{said}: {delivery_log.clean(str(outcome.reply))}")
-        settings = self._means.settings
-        delay = retry_delay(
-            self._transfer.attempts + 1,
-            first=settings.retry_first,
-            most=settings.retry_most,
-        )
-        try:
-            await index.write(
-                record,
-                self._transfer,
-                outcome,
-                now,
-                self._tally,
-                now + delay * _jitter(0.9, 1.1),
-                event,
-            )
-        except (IllegalTransitionError, NotFoundError):
-            # the answer overtook the offer's 250, or the transfer was taken back
-            await index.write(trace.note, event)
-
-    def _event(self, text: str) -> TraceEvent:
-        transfer = self._transfer
-        return TraceEvent(self._now(), transfer.trace, transfer.id, "delivery", text)
-
-    def _now(self) -> float:
-        return self._means.store.clock()
-
-    def _log_line(self, outcome: Outcome) -> None:
-        transfer, tally = self._transfer, self._tally
-        delivery_log.attempted(
-            transfer.id,
-            to=str(transfer.recipient),
-            relay=tally.relay,
-            delays=Delays(
-                before=0.0,
-                queued=max(0.0, tally.clock - transfer.created),
-                connecting=tally.connecting,
-                transferring=tally.transferring,
-            ),
-            reply=outcome.reply,
-            outcome=outcome.word,
-            octets=tally.sent,
-            offset=tally.offset,
-            rate=tally.rate,
-            tls=tally.tls,
-            trace=transfer.trace,
         )

@@ -401,6 +401,8 @@ async def test_no_packet_goes_where_it_must_not(
     after = await rig.attempt(None)
     assert (after.state, after.status) == (State.FAILED, "5.7.1")
     assert only_line(lines)["relay"] == "none"
+    story = await rig.store.index.read(trace.story, after.id)
+    assert story[-1].text.startswith("bounced before any server was asked: 5")
 
 
 async def test_a_trace_tells_the_story(rig: Rig) -> None:

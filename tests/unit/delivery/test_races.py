@@ -65,7 +65,7 @@ async def test_a_full_store_puts_off_what_is_recorded(
 
     monkeypatch.setattr(post.store.index, "write", full)
     monkeypatch.setattr("maild.delivery.station.AFTER_ERROR", 0.01)
-    monkeypatch.setattr("maild.delivery.attempt.RECORD_AGAIN", 0.01)
+    monkeypatch.setattr("maild.delivery.record.RECORD_AGAIN", 0.01)
     async with Peer().serving() as peer, running(post, peer.port):
         mail = await post.mail(PLAIN_MAIL)
         await until_state(post, mail, State.SENT)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one attempt leaves behind: its events, its progress, its outcome, its line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from secrets import SystemRandom
+
+from maild import delivery_log
+from maild.delivery.outcome import Outcome, content_starts, record
+from maild.delivery.work import Means, Tally
+from maild.delivery_log import Delays
+from maild.mail.transfer import IllegalTransitionError, retry_delay
+from maild.store import trace, transfers
+from maild.store.errors import NotFoundError, StoreBrokenError
+from maild.store.trace import TraceEvent
+from maild.store.transfers import Transfer
+
+_log = logging.getLogger("maild.delivery")
+_jitter = SystemRandom().uniform
+
+RECORD_AGAIN = 1.0
+"""Seconds until an outcome that could not be recorded is recorded again; doubles."""
+RECORD_AGAIN_MOST = 60.0
+"""Longest such time, in seconds."""
+
+
+class Record:
+    """Of one attempt; ``tally`` goes on counting while it runs."""
+
+    def __init__(self, transfer: Transfer, means: Means, tally: Tally) -> None:
+        self._transfer = transfer
+        self._means = means
+        self._tally = tally
+
+    async def content_starts(self, offset: int, total: int) -> None:
+        """Record that content flows, from ``offset`` of ``total`` octets."""
+        text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
+        await self._means.store.index.write(
+            content_starts, self._transfer, self._now(), self._event(text)
+        )
+
+    def progress(self, landed: int) -> None:
+        """Record octets of the item that have landed; not waited for: more follow."""
+        self._means.store.index.submit(
+            transfers.progress, self._transfer.id, landed, self._now()
+        )
+
+    async def keep(
+        self, outcome: Outcome, hang_up: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Record the outcome, however long the store has no room for it.
+
+        What the peer has taken must not be sent again because our disk is full; while
+        that lasts the connection is not kept: ``hang_up`` ends it.
+        """
+        pause = RECORD_AGAIN
+        while True:
+            try:
+                return await self._outcome(outcome)
+            except StoreBrokenError:
+                raise
+            except Exception:  # noqa: BLE001 - the claim stands until it is recorded
+                _log.exception("%s: an outcome is not recorded", self._transfer.id)
+            await hang_up()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RECORD_AGAIN_MOST)
+
+    async def _outcome(self, outcome: Outcome) -> None:
+        index, now = self._means.store.index, self._now()
+        relay = self._tally.relay
+        where = f"by {relay}" if relay else "before any server was asked"
+        why = delivery_log.clean(str(outcome.reply))
+        event = self._event(f"{outcome.word} {where}: {why}")
+        settings = self._means.settings
+        delay = retry_delay(
+            self._transfer.attempts + 1,
+            first=settings.retry_first,
+            most=settings.retry_most,
+        )
+        try:
+            await index.write(
+                record,
+                self._transfer,
+                outcome,
+                now,
+                self._tally,
+                now + delay * _jitter(0.9, 1.1),
+                event,
+            )
+        except (IllegalTransitionError, NotFoundError):
+            # the answer overtook the offer's 250, or the transfer was taken back
+            await index.write(trace.note, event)
+
+    def log_line(self, outcome: Outcome) -> None:
+        """Log the delivery line."""
+        transfer, tally = self._transfer, self._tally
+        delivery_log.attempted(
+            transfer.id,
+            to=str(transfer.recipient),
+            relay=tally.relay,
+            delays=Delays(
+                before=0.0,
+                queued=max(0.0, tally.clock - transfer.created),
+                connecting=tally.connecting,
+                transferring=tally.transferring,
+            ),
+            reply=outcome.reply,
+            outcome=outcome.word,
+            octets=tally.sent,
+            offset=tally.offset,
+            rate=tally.rate,
+            tls=tally.tls,
+            trace=transfer.trace,
+        )
+
+    def _event(self, text: str) -> TraceEvent:
+        transfer = self._transfer
+        return TraceEvent(self._now(), transfer.trace, transfer.id, "delivery", text)
+
+    def _now(self) -> float:
+        return self._means.store.clock()
