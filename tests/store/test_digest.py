@@ -73,3 +73,14 @@ def test_a_writer_that_waits_is_let_go_when_hashing_stops() -> None:
         stops.join()
     with pytest.raises(StoreError):
         digest.wait()
+
+
+def test_what_is_hashed_is_let_go() -> None:
+    buffer = bytearray(300_000)
+    with ThreadPoolExecutor(1) as pool:
+        digest = GrowingDigest(pool)
+        digest.take(memoryview(buffer).toreadonly(), len(buffer))
+        digest.mark_at(len(buffer))
+        digest.wait()
+        buffer.append(0)  # nobody sees it any more
+        digest.settle()
