@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
@@ -15,7 +15,7 @@ from maild.mail.offer import MEDIA_TYPE
 from maild.wire.imap_url import ImapUrl
 from terminal_client import mailbox
 from terminal_client.choice import by_id
-from terminal_client.errors import NoInputError, ProtocolError
+from terminal_client.errors import NoInputError, ProtocolError, TerminalError
 from terminal_client.matching import Held
 from terminal_client.session_imap import MailboxConnection
 
@@ -180,6 +180,23 @@ async def digest_of(connection: MailboxConnection, item: Item) -> str | None:
             octets = await section(connection, item.uid, part.section)
             return _digest_in(octets)
     return item.sha256
+
+
+async def measured(connection: MailboxConnection, item: Item) -> Item:
+    """Return the item with the size that its server tells (RFC 3516 §4.3).
+
+    What Content-Disposition says is somebody's word (RFC 2183 §2.7).  The Library must
+    be open; a server that cannot tell is taken at that word.
+    """
+    name = f"BINARY.SIZE[{item.section}]"
+    try:
+        found = await mailbox.fetch(connection, [item.uid], name)
+    except TerminalError:
+        if not connection.is_open:
+            raise
+        return item
+    told = next((str(facts[name]) for facts in found if name in facts), "")
+    return replace(item, size=int(told)) if told.isdigit() else item
 
 
 async def section(connection: MailboxConnection, uid: int, name: str) -> bytes:

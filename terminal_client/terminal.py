@@ -26,14 +26,12 @@ from maild.mail.address import Address
 from maild.wire.imap_url import ImapUrl
 from terminal_client import (
     addresses,
-    download,
-    errors,
     library,
     mailbox,
     matching,
     offers,
     profile,
-    reading,
+    receiving,
     secret,
     submission,
     transfers,
@@ -41,12 +39,11 @@ from terminal_client import (
 from terminal_client.connections import Connections
 from terminal_client.library import Item
 from terminal_client.memory import Memory
-from terminal_client.naming import shown
 from terminal_client.offers import Letter, Waiting
 from terminal_client.profile import Profile
-from terminal_client.session_imap import MailboxConnection
 from terminal_client.submission import Progress
 from terminal_client.transfers import Transfer
+from terminal_client.uploading import Uploads
 
 POLL = 1.0
 """Seconds between two looks at a transfer that is followed."""
@@ -87,6 +84,7 @@ class Terminal:
         self.profile = who
         self.memory = Memory(who.memory_file)
         self._connections = Connections(who, password)
+        self._uploads = Uploads(who.address, self.memory, self._connections)
 
     @classmethod
     @asynccontextmanager
@@ -115,32 +113,7 @@ class Terminal:
 
     async def check(self, path: Path) -> matching.Outcome:
         """Find out whether a file is on the server; mark the flag in Table 1."""
-        with await asyncio.to_thread(reading.open_file, path) as file:
-            absolute, shape = file.path, file.shape
-        entry = await asyncio.to_thread(self.memory.by_path, absolute)
-        if entry is None:
-            return matching.Outcome(matching.Finding.NEVER)
-        outcome = matching.Outcome(matching.Finding.EDITED)
-        if await self._is_untouched(entry, absolute, shape):
-            terminal = await asyncio.to_thread(self.memory.terminal)
-            async with self._connections.imap() as imap:
-                held = await library.held_under(imap, entry.number, shape.size)
-            outcome = matching.match(entry, terminal, held)
-        await asyncio.to_thread(self.memory.set_sharing, entry, outcome.sharing)
-        return outcome
-
-    async def _is_untouched(
-        self, entry: matching.Remembered, path: Path, shape: matching.Shape
-    ) -> bool:
-        quick = matching.untouched(entry, shape)
-        if quick is not None:
-            return quick
-        # Other times, same size: only the content itself can tell.
-        digest, read = await reading.digest_of(path)
-        if digest != entry.sha256:
-            return False
-        await asyncio.to_thread(self.memory.touch, entry, read)
-        return True
+        return await self._uploads.check(path)
 
     async def upload(
         self, path: Path, *, progress: Progress = _nobody, again: bool = False
@@ -149,43 +122,7 @@ class Terminal:
 
         ``again`` uploads even what is there.
         """
-        outcome = await self.check(path) if not again else None
-        if outcome is not None and outcome.held is not None:
-            return await self._item_at(outcome.held.uid)
-        with await asyncio.to_thread(reading.open_file, path) as file:
-            entry = await asyncio.to_thread(self.memory.begin, file.path, file.shape)
-            terminal = await asyncio.to_thread(self.memory.terminal)
-            async with self._connections.smtp() as smtp:
-                receipt = await submission.upload(
-                    smtp, self.profile.address, file, entry, terminal, progress
-                )
-        await asyncio.to_thread(self.memory.finish, entry, receipt.sha256)
-        async with self._connections.imap() as imap:
-            held = await library.held_under(imap, entry.number, receipt.octets)
-        ours = [h for h in held if h.code == entry.code]
-        if not ours:
-            raise errors.TryLaterError(
-                f"the server took {path} as {receipt.id} but does not show it yet; "
-                "look with `mshare ls`"
-            )
-        item = await self._item_at(ours[-1].uid)
-        return replace(item, sha256=receipt.sha256, uploaded=True)
-
-    async def _item_at(self, uid: int) -> Item:
-        async with self._connections.imap() as imap:
-            await mailbox.open_mailbox(imap, library.LIBRARY, large=False)
-            items = await library.read(imap, [uid])
-        if not items:
-            raise errors.TryLaterError("the item is gone again; look with `mshare ls`")
-        return await self._with_digest(items[0])
-
-    async def _with_digest(self, item: Item) -> Item:
-        """Add what Table 1 knows of an own upload."""
-        if item.sha256 is None and item.code is not None:
-            for entry in await asyncio.to_thread(self.memory.everything):
-                if (entry.code, entry.number) == (item.code, item.number):
-                    return replace(item, sha256=entry.sha256)
-        return item
+        return await self._uploads.upload(path, progress, again=again)
 
     # Sending: seed 213
 
@@ -298,6 +235,11 @@ class Terminal:
             digests = await library.digests(imap)
         return [replace(i, sha256=i.sha256 or digests.get(i.id)) for i in found]
 
+    async def find(self, name: str) -> Item:
+        """Return an item by id, beginning of an id or file name, with its digest."""
+        async with self._connections.imap() as imap:
+            return await receiving.wanted(imap, self.memory, name)
+
     async def get(
         self,
         name: str | Item,
@@ -309,48 +251,19 @@ class Terminal:
         """Download an item into ``dest`` (a file, a directory; default: here).
 
         The file appears under its name only when every octet is there and its digest
-        is the one that travelled with it.
+        is the one that travelled with it.  An item whose ``sha256`` is None, as `find`
+        tells, has none: nothing can be verified but its size.
         """
         async with self._connections.imap() as imap:
-            item = await self._wanted(imap, name)
-            place = download.destination(item.name, dest, replace=force)
-            file = await asyncio.to_thread(place.open, item.size)
-            try:
-                await _copy(imap, item, file, progress)
-                return await asyncio.to_thread(place.keep)
-            finally:
-                await asyncio.to_thread(place.discard)
+            item = await receiving.wanted(imap, self.memory, name)
+            return await receiving.into_file(imap, item, dest, progress, replace=force)
 
     async def get_to(
         self, name: str | Item, sink: BinaryIO, *, progress: Progress = _nobody
     ) -> Item:
         """Write an item to a stream; the digest is checked after the last octet."""
         async with self._connections.imap() as imap:
-            item = await self._wanted(imap, name)
-            await _copy(imap, item, sink, progress)
+            item = await receiving.wanted(imap, self.memory, name)
+            await receiving.into(imap, item, sink, progress)
             await asyncio.to_thread(sink.flush)
         return item
-
-    async def _wanted(self, imap: MailboxConnection, name: str | Item) -> Item:
-        """Return the item with its digest; the Library is open afterwards."""
-        item = name if isinstance(name, Item) else await library.find(imap, name)
-        item = await self._with_digest(item)
-        await mailbox.open_mailbox(imap, library.LIBRARY)
-        if item.sha256 is None and not item.own:
-            item = replace(item, sha256=await library.digest_of(imap, item))
-        if item.sha256 is None:
-            digests = await library.digests(imap)
-            item = replace(item, sha256=digests.get(item.id))
-            await mailbox.open_mailbox(imap, library.LIBRARY)
-        return item
-
-
-async def _copy(
-    imap: MailboxConnection, item: Item, sink: BinaryIO, progress: Progress
-) -> None:
-    digest = await download.content(imap, item, sink, progress)
-    if item.sha256 is not None and digest != item.sha256:
-        raise errors.ContentError(
-            f"what came of {shown(item.name)} is not what was sent (sha-256 {digest} "
-            f"instead of {item.sha256}); get it again"
-        )

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from terminal_client import errors, screen
+from terminal_client.library import Item
+from terminal_client.naming import shown
 from terminal_client.progress import shown_progress
 from terminal_client.screen import ProfileOption
 from terminal_client.terminal import Terminal
@@ -39,8 +41,9 @@ def get(
 ) -> None:
     """Download an item of your Library.
 
-    Its digest is verified before the file gets its name.  A file that exists is left
-    alone: the new one becomes "name (2)", unless you say --force.
+    Its digest is verified before the file gets its name; you are told if it has none.
+    A file that exists is left alone: the new one becomes "name (2)", unless you say
+    --force.
     """
     who = screen.chosen(context, named)
     if output == "-":
@@ -65,11 +68,24 @@ def _make_directory(wanted: Path) -> None:
 
 async def _get(who: str | None, what: str, dest: Path | None, force: bool) -> Path:
     async with Terminal.open(who) as terminal:
+        item = await terminal.find(what)
         with shown_progress(what) as progress:
-            return await terminal.get(what, dest, force=force, progress=progress)
+            place = await terminal.get(item, dest, force=force, progress=progress)
+    _warn(item)
+    return place
 
 
 async def _get_to_stdout(who: str | None, what: str) -> None:
     async with Terminal.open(who) as terminal:
         with shown_progress(what) as progress:
-            await terminal.get_to(what, sys.stdout.buffer, progress=progress)
+            item = await terminal.get_to(what, sys.stdout.buffer, progress=progress)
+    _warn(item)
+
+
+def _warn(item: Item) -> None:
+    """Say so when what came could not be compared with anything."""
+    if item.sha256 is None:
+        screen.remark(
+            f"mshare: {shown(item.name)} came without a digest: its size is right, "
+            "nothing else could be verified"
+        )

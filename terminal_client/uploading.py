@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""Bringing a file to the server, unless it is there: seed 211, 212 and the upload."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from maild.mail.address import Address
+from terminal_client import errors, library, mailbox, matching, reading, submission
+from terminal_client.connections import Connections
+from terminal_client.library import Item
+from terminal_client.memory import Memory
+from terminal_client.submission import Progress
+
+
+class Uploads:
+    """Of one terminal, which remembers them in its ``memory``."""
+
+    def __init__(
+        self, address: Address, memory: Memory, connections: Connections
+    ) -> None:
+        self._address = address
+        self._memory = memory
+        self._connections = connections
+
+    async def check(self, path: Path) -> matching.Outcome:
+        """Find out whether a file is on the server; mark the flag in Table 1."""
+        with await asyncio.to_thread(reading.open_file, path) as file:
+            absolute, shape = file.path, file.shape
+        entry = await asyncio.to_thread(self._memory.by_path, absolute)
+        if entry is None:
+            return matching.Outcome(matching.Finding.NEVER)
+        outcome = matching.Outcome(matching.Finding.EDITED)
+        if await self._is_untouched(entry, absolute, shape):
+            terminal = await asyncio.to_thread(self._memory.terminal)
+            async with self._connections.imap() as imap:
+                held = await library.held_under(imap, entry.number, shape.size)
+            outcome = matching.match(entry, terminal, held)
+        await asyncio.to_thread(self._memory.set_sharing, entry, outcome.sharing)
+        return outcome
+
+    async def _is_untouched(
+        self, entry: matching.Remembered, path: Path, shape: matching.Shape
+    ) -> bool:
+        quick = matching.untouched(entry, shape)
+        if quick is not None:
+            return quick
+        # Other times, same size: only the content itself can tell.
+        digest, read = await reading.digest_of(path)
+        if digest != entry.sha256:
+            return False
+        await asyncio.to_thread(self._memory.touch, entry, read)
+        return True
+
+    async def upload(
+        self, path: Path, progress: Progress, *, again: bool = False
+    ) -> Item:
+        """Bring a file into the own Library, unless it is there; return its item.
+
+        ``again`` uploads even what is there.
+        """
+        outcome = await self.check(path) if not again else None
+        if outcome is not None and outcome.held is not None:
+            return await self._item_at(outcome.held.uid)
+        with await asyncio.to_thread(reading.open_file, path) as file:
+            entry = await asyncio.to_thread(self._memory.begin, file.path, file.shape)
+            terminal = await asyncio.to_thread(self._memory.terminal)
+            async with self._connections.smtp() as smtp:
+                receipt = await submission.upload(
+                    smtp, self._address, file, entry, terminal, progress
+                )
+        await asyncio.to_thread(self._memory.finish, entry, receipt.sha256)
+        async with self._connections.imap() as imap:
+            held = await library.held_under(imap, entry.number, receipt.octets)
+        ours = [h for h in held if h.code == entry.code]
+        if not ours:
+            raise errors.TryLaterError(
+                f"the server took {path} as {receipt.id} but does not show it yet; "
+                "look with `mshare ls`"
+            )
+        item = await self._item_at(ours[-1].uid)
+        return replace(item, sha256=receipt.sha256, uploaded=True)
+
+    async def _item_at(self, uid: int) -> Item:
+        async with self._connections.imap() as imap:
+            await mailbox.open_mailbox(imap, library.LIBRARY, large=False)
+            items = await library.read(imap, [uid])
+        if not items:
+            raise errors.TryLaterError("the item is gone again; look with `mshare ls`")
+        return await asyncio.to_thread(with_digest, self._memory, items[0])
+
+
+def with_digest(memory: Memory, item: Item) -> Item:
+    """Add what Table 1 knows of an own upload; waits for the disk."""
+    if item.sha256 is None and item.code is not None:
+        for entry in memory.everything():
+            if (entry.code, entry.number) == (item.code, item.number):
+                return replace(item, sha256=entry.sha256)
+    return item
