@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from maild import delivery_log
 from maild.mail.reply import Reply, ReplyError
-from maild.smtpd import replies
+from maild.smtpd import parting, replies
 from maild.smtpd.answers import Answers
 from maild.smtpd.at_hand import AtHand
 from maild.smtpd.listener import Listener
@@ -30,12 +30,6 @@ MOST_ERRORS = 20
 """Refused commands after which a connection ends (Postfix smtpd_hard_error_limit)."""
 BREATH = 24
 """Commands after which the loop gets to other connections, however many are held."""
-LINGER = 0.5
-"""Seconds of silence after which a peer that was hung up on has read our reply."""
-LINGER_OCTETS = 2**20
-"""Octets read and dropped so that the peer reads our last reply, not a reset."""
-PARTING = 5.0
-"""Seconds that a peer gets in all to read our last replies and to fall silent."""
 
 
 class Connection(SMTP):
@@ -242,12 +236,7 @@ class Connection(SMTP):
         self._writer.write(octets)
 
     async def _drain(self) -> None:
-        transport = self.transport
-        if (
-            isinstance(transport, asyncio.WriteTransport)
-            and not transport.is_closing()
-            and not transport.get_write_buffer_size()
-        ):
+        if parting.is_written(self.transport):
             return  # as ever: the peer reads
         async with asyncio.timeout(self.listener.idle_timeout):
             await self._writer.drain()
@@ -277,42 +266,19 @@ class Connection(SMTP):
         """Close once everything that was promised is written."""
         self.leave_transaction()
         try:
-            await self._landed_all()
-            async with asyncio.timeout(PARTING):
+            await parting.settled(self._answers)
+            async with asyncio.timeout(parting.PATIENCE):
                 await self._drain()
                 if self._lingers:
-                    await self._linger()
+                    await parting.linger(self.transport, self.stream)
         except (ConnectionError, EOFError, TimeoutError):
             pass
         finally:
-            self._close()
+            parting.close(self.transport)
             if self._counted:
                 self.listener.guests.leave(self.ip)
             self._alive.discard(self)
             delivery_log.disconnected(self.listener.station, self.client)
-
-    async def _landed_all(self) -> None:
-        """Wait for what is landing, even if cancelled: a restart asks how it ended."""
-        settling = self.loop.create_task(self._answers.settle())
-        try:
-            await asyncio.shield(settling)
-        except asyncio.CancelledError:
-            await settling
-
-    def _close(self) -> None:
-        """Close, at once for a peer that does not read: else it would stay for ever."""
-        transport = self.transport
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.close()
-            if transport.get_write_buffer_size():
-                self.loop.call_later(PARTING, transport.abort)
-
-    async def _linger(self) -> None:
-        """Drop what is still coming: closing now would reset our last reply away."""
-        transport = self.transport
-        if isinstance(transport, asyncio.WriteTransport) and transport.can_write_eof():
-            transport.write_eof()
-        await self.stream.drop(LINGER_OCTETS, LINGER)
 
     # What a session adds
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from maild.smtpd import connection
+from maild.smtpd import parting
 from maild.smtpd.listener import Guests
 from tests.unit.smtpd.live import Live, live
 from tests.unit.smtpd.speaker import Speaker
@@ -59,7 +59,7 @@ async def test_who_does_not_read_is_cut_off(
     station: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it a closed connection stays for ever: it has something to say."""
-    monkeypatch.setattr(connection, "PARTING", 0.2)
+    monkeypatch.setattr(parting, "PATIENCE", 0.2)
     ours = socket.socket()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     ours.setblocking(False)
@@ -81,8 +81,8 @@ async def test_who_does_not_stop_is_cut_off(
     station: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes after our last word is dropped, but not for ever."""
-    monkeypatch.setattr(connection, "PARTING", 0.5)
-    monkeypatch.setattr(connection, "LINGER", 0.3)
+    monkeypatch.setattr(parting, "PATIENCE", 0.5)
+    monkeypatch.setattr(parting, "LINGER", 0.3)
     speaker = await Speaker.hello(station)
     await speaker.says("BDAT x", 501)
     loop, sent = asyncio.get_running_loop(), 0
