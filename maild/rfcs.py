@@ -13,6 +13,7 @@ TITLES: Final[dict[int, str]] = {
     2046: "MIME Part Two: Media Types",
     2047: "MIME Part Three: Message Header Extensions for Non-ASCII Text",
     2177: "IMAP4 IDLE command",
+    2180: "IMAP4 Multi-Accessed Mailbox Practice",
     2183: "The Content-Disposition Header Field",
     2231: "MIME Parameter Value and Encoded Word Extensions",
     2765: "Stateless IP/ICMP Translation Algorithm (SIIT)",
