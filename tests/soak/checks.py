@@ -15,19 +15,24 @@ from tests.soak.ledger import Ledger
 from tests.soak.pair import Pair, sweep
 
 
-def settle(pair: Pair, limit: float) -> list[str]:
-    """Wait until no transfer of either server can move; say which still could."""
-    deadline = time.monotonic() + limit
+def settle(pair: Pair, patience: float) -> list[str]:
+    """Wait until no transfer of either server can move; say which still could.
+
+    ``patience`` is how many seconds may pass in which none comes nearer to its end.
+    """
+    before: set[str] = set()
+    deadline = time.monotonic() + patience
     while True:
-        moving = [
-            f"{t.id} {t.kind} is {t.state} ({t.octets} of {t.size}, "
-            f"{t.attempts} attempts, {t.reply})"
-            for name in ("a", "b")
-            for t in pair.queue(name)
-            if t.state not in FINAL
-        ]
+        moving = [t for n in ("a", "b") for t in pair.queue(n) if t.state not in FINAL]
+        ids = {t.id for t in moving}
+        if ids != before:
+            before, deadline = ids, time.monotonic() + patience
         if not moving or time.monotonic() > deadline:
-            return moving
+            return [
+                f"{t.id} {t.kind} is {t.state} ({t.octets} of {t.size}, "
+                f"{t.attempts} attempts, {t.reply})"
+                for t in moving
+            ]
         time.sleep(0.3)
 
 

@@ -22,8 +22,8 @@ from tests.soak.ledger import Ledger
 from tests.soak.pair import Pair, pair
 from tests.soak.traffic import Traffic
 
-SETTLING = 300.0
-"""Seconds that everything gets to end by itself after the last kill."""
+SETTLING = 90.0
+"""Seconds after the last kill in which at least one transfer has to end."""
 VICTIMS = ("a", "b", "terminal")
 
 

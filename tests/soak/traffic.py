@@ -76,15 +76,14 @@ class Traffic:
             said = self.pair.terminal("bob", "offers", "--json")
             if not self._is_well(said):
                 continue
-            offers = said.json
-            chance.shuffle(offers)
-            for offer in offers:
-                if offer["id"] in self.ledger.accepted:
-                    self.ledger.complain(f"offer {offer['id']} is open again")
-                elif self._is_well(self.pair.terminal("bob", "accept", offer["id"])):
-                    self.ledger.accepted.add(offer["id"])
-            if not offers:
+            offers = [offer["id"] for offer in said.json]
+            for again in self.ledger.accepted.intersection(offers):
+                self.ledger.complain(f"offer {again} is open again")
+            chosen = chance.sample(offers, min(len(offers), chance.randint(1, 8)))
+            if not chosen:
                 self._stopping.wait(0.3)
+            elif self._is_well(self.pair.terminal("bob", "accept", *chosen)):
+                self.ledger.accepted.update(chosen)
 
     def fetcher(self, chance: random.Random) -> None:
         """Be bob at another terminal: download what has come."""
