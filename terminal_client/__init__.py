@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from terminal_client.library import Item
     from terminal_client.offers import Letter, Waiting
     from terminal_client.profile import Profile
-    from terminal_client.terminal import Sent, Terminal
+    from terminal_client.submission import Sent
+    from terminal_client.terminal import Terminal
     from terminal_client.transfers import Transfer
 
 __all__ = [
@@ -33,7 +34,7 @@ _HOMES = {
     "Item": "library",
     "Letter": "offers",
     "Profile": "profile",
-    "Sent": "terminal",
+    "Sent": "submission",
     "Terminal": "terminal",
     "TerminalError": "errors",
     "Transfer": "transfers",

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TextIO
 
 from rich.console import Console
@@ -41,23 +40,41 @@ class Board:
         self._began = time.monotonic()
         self._started = False
 
-    def begin(self, name: str) -> Callable[[int, int], None]:
+    def begin(self, name: str) -> _Bar:
         """Return the report for one bar."""
-        label = Text(short(shown(name))).plain.replace("[", r"\[")
-        task: TaskID | None = None
+        return _Bar(self, Text(short(shown(name))).plain.replace("[", r"\["))
 
-        def report(done: int, total: int) -> None:
-            nonlocal task
-            if task is None:
-                task = self._bars.add_task(label, total=total, completed=done)
-            self._bars.update(task, completed=done, total=total)
-            if not self._started and time.monotonic() - self._began >= self._patience:
-                self._started = True
-                self._bars.start()
-
-        return report
+    def show(self, task: TaskID | None, label: str, done: int, total: int) -> TaskID:
+        """Draw one bar as it is now; ``task`` is what the first call returned."""
+        if task is None:  # what was there before counts for no speed
+            task = self._bars.add_task(label, total=total, completed=done)
+        self._bars.update(task, completed=done, total=total, description=label)
+        if not self._started and time.monotonic() - self._began >= self._patience:
+            self._started = True
+            self._bars.start()
+        return task
 
     def stop(self) -> None:
         """Leave the bars as they are."""
         if self._started:
             self._bars.stop()
+
+
+class _Bar:
+    """The report for one bar."""
+
+    def __init__(self, board: Board, label: str) -> None:
+        self._board = board
+        self._label = label
+        self._task: TaskID | None = None
+        self._at = (0, 0)
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """Take octets done and octets in all."""
+        self._at = (done, total)
+        self._task = self._board.show(self._task, self._label, done, total)
+
+    def tell(self, what: str) -> None:
+        """Say it beside the name, until octets move."""
+        label = f"{self._label} ({shown(what)})".replace("[", r"\[")
+        self._task = self._board.show(self._task, label, *self._at)

@@ -62,6 +62,18 @@ class TryLaterError(TerminalError):
     status = os.EX_TEMPFAIL
 
 
+class CutError(TryLaterError):
+    """The connection ended, or the server went silent: another one may go on."""
+
+
+class UnreachableError(UnavailableError):
+    """No connection to the server comes about."""
+
+
+class RestartError(TerminalError):
+    """What was begun earlier cannot be gone on with: it must begin anew."""
+
+
 class ProtocolError(TerminalError):
     """The server said something that no server should say."""
 
@@ -93,6 +105,8 @@ def from_reply(reply: Reply, doing: str) -> TerminalError:
         return NotAllowedError(
             f"{sentence}; check address and password with `mshare login`"
         )
+    if reply.code == 421:  # the server is closing (RFC 5321 §3.8)
+        return CutError(f"{sentence}; try again")
     if reply.is_temporary:
         return TryLaterError(f"{sentence}; try again later")
     if reply.code in {500, 501, 502, 503, 504}:
@@ -118,10 +132,8 @@ def from_connect(error: BaseException, what: str, place: str) -> TerminalError:
             "log in again with `mshare login --ca FILE`"
         )
     if isinstance(error, TimeoutError):
-        return TryLaterError(
-            f"{what} at {place} did not answer in time; try again later"
-        )
-    return UnavailableError(
+        return CutError(f"{what} at {place} did not answer in time; try again later")
+    return UnreachableError(
         f"{what} at {place} cannot be reached ({_reason(error)}); "
         "check the network and the profile"
     )

@@ -9,15 +9,14 @@ but touch the disk: make them in a thread.
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import string
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from terminal_client.errors import LocalInputOutputError
+from terminal_client import database
+from terminal_client.database import path_text
 from terminal_client.matching import Remembered, Shape
 
 CODE_LENGTH = 12
@@ -67,7 +66,7 @@ class Memory:
         """Return the row of a file, if it was ever uploaded from here."""
         with self._open() as base:
             row = base.execute(
-                "SELECT * FROM table1 WHERE path = ?", (_text(path),)
+                "SELECT * FROM table1 WHERE path = ?", (path_text(path),)
             ).fetchone()
             return _remembered(row) if row else None
 
@@ -90,7 +89,13 @@ class Memory:
                 " ON CONFLICT (path) DO UPDATE SET code = ?1, sharing = 0, size = ?3,"
                 " mtime_ns = ?4, ctime_ns = ?5, sha256 = NULL"
                 " RETURNING *",
-                (fresh_code(), _text(path), shape.size, shape.mtime_ns, shape.ctime_ns),
+                (
+                    fresh_code(),
+                    path_text(path),
+                    shape.size,
+                    shape.mtime_ns,
+                    shape.ctime_ns,
+                ),
             ).fetchone()
             return _remembered(row)
 
@@ -123,24 +128,8 @@ class Memory:
                 (shape.mtime_ns, shape.ctime_ns, int(entry.number), entry.code),
             )
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # SQLite gives its journal the permissions of the file it finds.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            with closing(sqlite3.connect(self._path, timeout=10)) as base, base:
-                base.executescript(_SCHEMA)
-                yield base
-        except (sqlite3.Error, OSError) as error:
-            raise LocalInputOutputError(
-                f"the memory of this terminal, {self._path}, cannot be used: {error}"
-            ) from error
-
-
-def _text(path: Path) -> str:
-    """Return a path as text, even one that is no UTF-8."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return database.opened(self._path, _SCHEMA)
 
 
 def _remembered(

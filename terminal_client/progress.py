@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from maild.mail.plain import amount, short
 from terminal_client.naming import shown
@@ -23,8 +23,15 @@ STEP = 10
 PAUSE = 5.0
 """Seconds between two plain lines of something slow."""
 
-Report = Callable[[int, int], None]
-"""Takes octets done and octets in all."""
+
+class Report(Protocol):
+    """Shows how far one thing has come."""
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """Take octets done and octets in all."""
+
+    def tell(self, what: str) -> None:
+        """Say in a few words why nothing moves."""
 
 
 def progress_line(name: str, done: int, total: int | None, rate: float) -> str:
@@ -63,7 +70,7 @@ class Lines:
         self._name = name
         self._write = write
         self._clock = clock
-        self._began = self._spoke = clock()
+        self._began = self._spoke = self._moved = clock()
         self._from: int | None = None
         self._step = 0
         self._shown = False
@@ -71,8 +78,9 @@ class Lines:
     def __call__(self, done: int, total: int) -> None:
         """Take the octets done and in all; write a line when one is due."""
         now = self._clock()
-        if self._from is None:
-            self._from = done
+        if self._from is None:  # what was there before has not moved now
+            self._from, self._moved = done, now
+            self._step = 100 * done // total // STEP if total else 0
         passed = now - self._began
         step = 100 * done // total // STEP if total else 100 // STEP
         due = step > self._step or now - self._spoke >= PAUSE
@@ -80,9 +88,14 @@ class Lines:
             due = self._shown and step > self._step
         if passed < PATIENCE or not due:
             return
-        rate = (done - self._from) / passed
+        moving = now - self._moved
+        rate = (done - self._from) / moving if moving else 0.0
         self._write(progress_line(self._name, done, total, rate))
         self._step, self._spoke, self._shown = step, now, True
+
+    def tell(self, what: str) -> None:
+        """Write a line at once."""
+        self._write(f"{self._name}: {shown(what)}")
 
 
 @contextmanager

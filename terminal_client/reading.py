@@ -8,15 +8,16 @@ the last octet has left, so that nothing torn is ever acknowledged.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from terminal_client.errors import ContentError, LocalInputOutputError, NoInputError
+from terminal_client.hashing import GrowingHash, in_thread
 from terminal_client.matching import Shape
 
 PIECE = 1 << 20
@@ -37,38 +38,40 @@ class LocalFile:
         self.shape = shape_of(os.fstat(file.fileno()))
         """As it was when it was opened."""
         self._file = file
-        self._hash = hashlib.sha256()
+        self._hash = GrowingHash(lambda at, n: os.pread(file.fileno(), n, at))
+        self.digest = ""
+        """SHA-256 of the whole file in hex, once `pieces` has ended."""
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what was read, in hex."""
-        return self._hash.hexdigest()
+    async def pieces(self, start: int = 0) -> AsyncGenerator[bytes, None]:
+        """Yield the content from ``start``; raise `ContentError` if it has changed.
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the whole content once; raise `ContentError` if it is not what it was.
-
-        The next piece is read while the caller is busy with one.
+        The next piece is read while the caller is busy with one.  What lies before
+        ``start`` is only hashed, unless an earlier call has done so.
         """
-        left = self.shape.size
-        ahead = asyncio.ensure_future(asyncio.to_thread(self._next, left))
-        try:
-            while left:
-                piece = await ahead
-                left -= len(piece)
-                ahead = asyncio.ensure_future(asyncio.to_thread(self._next, left))
-                if not left:
-                    await ahead  # the last look: nothing changed up to here
-                yield piece
-            await ahead
-        finally:
-            ahead.cancel()
+        at, size = start, self.shape.size
+        async with self._hash.catching_up(start):
+            ahead = asyncio.ensure_future(in_thread(self._next, at))
+            try:
+                while at < size:
+                    piece = await ahead
+                    at += len(piece)
+                    ahead = asyncio.ensure_future(in_thread(self._next, at))
+                    if at == size:
+                        await ahead  # the last look: nothing changed up to here
+                    yield piece
+                await ahead
+            finally:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+            self.digest = await self._hash.finish(size)
 
-    def _next(self, left: int) -> bytes:
+    def _next(self, at: int) -> bytes:
+        left = self.shape.size - at
         try:
             if not left:
                 self._look()
                 return b""
-            piece = self._file.read(min(PIECE, left))
+            piece = os.pread(self._file.fileno(), min(PIECE, left), at)
         except OSError as error:
             raise LocalInputOutputError(
                 f"{self.path} cannot be read: {error.strerror}; nothing was uploaded"
@@ -78,7 +81,7 @@ class LocalFile:
                 f"{self.path} became shorter while it was read; nothing was uploaded, "
                 "run the command again"
             )
-        self._hash.update(piece)
+        self._hash.add(at, piece)
         return piece
 
     def _look(self) -> None:
@@ -134,6 +137,7 @@ def _why(error: Exception) -> str:
 async def digest_of(path: Path) -> tuple[str, Shape]:
     """Read a file and return its SHA-256 (hex) and its shape at the beginning."""
     with await asyncio.to_thread(open_file, path) as file:
-        async for _ in file.pieces():
-            pass
+        async with aclosing(file.pieces()) as pieces:
+            async for _ in pieces:
+                pass
         return file.digest, file.shape

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from terminal_client import download, errors, library, mailbox
+from terminal_client.attempts import Attempts, Progress
+from terminal_client.connections import Connections
+from terminal_client.destination import Destination
+from terminal_client.download import Arrival
 from terminal_client.library import Item
 from terminal_client.memory import Memory
 from terminal_client.naming import shown
 from terminal_client.session_imap import MailboxConnection
-from terminal_client.submission import Progress
 from terminal_client.uploading import with_digest
 
 
@@ -32,30 +35,61 @@ async def wanted(imap: MailboxConnection, memory: Memory, name: str | Item) -> I
 
 
 async def into_file(
-    imap: MailboxConnection,
-    item: Item,
-    dest: Path | None,
-    progress: Progress,
-    *,
-    replace: bool,
+    connections: Connections, item: Item, place: Destination, progress: Progress
 ) -> Path:
-    """Write an item's content into a file that appears whole or not at all."""
-    place = download.destination(item.name, dest, replace=replace)
-    file = await asyncio.to_thread(place.open, item.size)
+    """Bring an item into a file; go on with what an earlier run has left of it.
+
+    Without a digest nothing can be told about what was left, so it is not used.
+    """
+    attempts = Attempts(progress)
+    known = item.sha256 is not None
+    arrival = await asyncio.to_thread(place.open, item.size, go_on=known)
     try:
-        await into(imap, item, file, progress)
+        digest = await _fetched(connections, item, arrival, attempts)
+        if known and digest != item.sha256 and place.found:
+            attempts.tell("what was here already did not fit; getting all of it")
+            arrival = await asyncio.to_thread(place.begin_anew)
+            digest = await _fetched(connections, item, arrival, attempts)
+        if known and digest != item.sha256:
+            await asyncio.to_thread(place.discard)
+            raise _wrong(item, digest)
         return await asyncio.to_thread(place.keep)
     finally:
-        await asyncio.to_thread(place.discard)
+        await asyncio.to_thread(place.close if known else place.discard)
 
 
 async def into(
-    imap: MailboxConnection, item: Item, sink: BinaryIO, progress: Progress
+    connections: Connections, item: Item, sink: BinaryIO, progress: Progress
 ) -> None:
-    """Write an item's content; raise `ContentError` when its digest is another."""
-    digest = await download.content(imap, item, sink, progress)
+    """Write an item to a stream; the digest is checked after the last octet."""
+    attempts = Attempts(progress)
+    digest = await _fetched(connections, item, Arrival(sink), attempts)
     if item.sha256 is not None and digest != item.sha256:
-        raise errors.ContentError(
-            f"what came of {shown(item.name)} is not what was sent (sha-256 {digest} "
-            f"instead of {item.sha256}); get it again"
-        )
+        raise _wrong(item, digest)
+    await asyncio.to_thread(sink.flush)
+
+
+async def _fetched(
+    connections: Connections, item: Item, arrival: Arrival, attempts: Attempts
+) -> str:
+    """Fetch what ``arrival`` lacks; return the digest of all of it."""
+    validity = 0
+
+    async def attempt() -> str:
+        nonlocal item, validity
+        async with connections.imap() as imap:
+            await mailbox.open_mailbox(imap, library.LIBRARY)
+            if validity and imap.uid_validity != validity:  # other UIDs now
+                item = await library.find(imap, item.id)
+                await mailbox.open_mailbox(imap, library.LIBRARY)
+            validity = imap.uid_validity
+            return await download.content(imap, item, arrival, attempts.progress)
+
+    return await attempts.persist(attempt)
+
+
+def _wrong(item: Item, digest: str) -> errors.ContentError:
+    return errors.ContentError(
+        f"what came of {shown(item.name)} is not what was sent (sha-256 {digest} "
+        f"instead of {item.sha256}); get it again"
+    )

@@ -47,7 +47,9 @@ def run(story: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(story)
     except KeyboardInterrupt:
-        raise StoppedError("interrupted; nothing is left half done") from None
+        raise StoppedError(
+            "interrupted; run it again, what was moving goes on where it was"
+        ) from None
 
 
 def say(text: str) -> None:

@@ -81,7 +81,7 @@ class MailboxConnection:
                 "this may not be your server"
             )
         if words[1:2] == [b"BYE"]:
-            raise errors.TryLaterError("the IMAP server is busy or closing; try later")
+            raise errors.CutError("the IMAP server is busy or closing; try later")
         if words[:2] != [b"*", b"OK"]:
             raise errors.ProtocolError(
                 f"what answers at {self._profile.imap} is not an IMAP server; "
@@ -174,11 +174,11 @@ class MailboxConnection:
             await command.wait()
         except CommandTimeout as error:
             self.abort()
-            raise errors.TryLaterError(
+            raise errors.CutError(
                 f"the IMAP server at {self._profile.imap} went silent; try again"
             ) from error
         except LostError as error:
-            raise errors.TryLaterError(
+            raise errors.CutError(
                 f"the connection to the IMAP server at {self._profile.imap} was lost; "
                 "try again"
             ) from error
@@ -196,7 +196,7 @@ class MailboxConnection:
 
     def _client_now(self) -> ImapClient:
         if self._client is None or not self.is_open:
-            raise errors.TryLaterError(
+            raise errors.CutError(
                 f"the connection to the IMAP server at {self._profile.imap} was lost; "
                 "try again"
             )
@@ -231,7 +231,9 @@ def refusal(result: str, text: str, doing: str) -> errors.TerminalError:
             return errors.NotAllowedError(sentence)
         case "OVERQUOTA" | "LIMIT" | "TOOBIG":
             return errors.UnavailableError(sentence)
-        case "UNAVAILABLE" | "INUSE" | "SERVERBUG" | "CONTACTADMIN":
+        case "INUSE":  # an item that arrives, whose source pauses
+            return errors.CutError(f"{sentence}; try again later")
+        case "UNAVAILABLE" | "SERVERBUG" | "CONTACTADMIN":
             return errors.TryLaterError(f"{sentence}; try again later")
         case _:
             bad = result == "BAD"

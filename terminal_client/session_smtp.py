@@ -241,13 +241,13 @@ class SubmissionConnection:
                 pass
         self._client.close()
 
-    def _lost(self, error: Exception | None = None) -> errors.TerminalError:
+    def _lost(self, error: Exception | None = None) -> errors.CutError:
         place = self._profile.submission
         if isinstance(error, TimeoutError):
-            return errors.TryLaterError(
+            return errors.CutError(
                 f"the submission server at {place} went silent; try again"
             )
-        return errors.TryLaterError(
+        return errors.CutError(
             f"the connection to the submission server at {place} was lost; try again"
         )
 

@@ -20,12 +20,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from maild.mail.address import Address
 from maild.wire.imap_url import ImapUrl
 from terminal_client import (
     addresses,
+    destination,
     library,
     mailbox,
     matching,
@@ -36,12 +37,13 @@ from terminal_client import (
     submission,
     transfers,
 )
+from terminal_client.attempts import Progress
 from terminal_client.connections import Connections
 from terminal_client.library import Item
 from terminal_client.memory import Memory
 from terminal_client.offers import Letter, Waiting
 from terminal_client.profile import Profile
-from terminal_client.submission import Progress
+from terminal_client.submission import Sent
 from terminal_client.transfers import Transfer
 from terminal_client.uploading import Uploads
 
@@ -51,21 +53,6 @@ POLL = 1.0
 
 def _nobody(done: int, total: int) -> None:
     """Show no progress."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One sending command that the server took (seed 213)."""
-
-    id: str
-    """Of the transfer, as `Terminal.transfers` knows it."""
-    recipient: Address
-    uploaded: bool
-    """Whether the file had to be uploaded for it."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what ``mshare send --json`` prints."""
-        return {"id": self.id, "recipient": str(self.recipient)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +71,7 @@ class Terminal:
         self.profile = who
         self.memory = Memory(who.memory_file)
         self._connections = Connections(who, password)
-        self._uploads = Uploads(who.address, self.memory, self._connections)
+        self._uploads = Uploads(who, self.memory, self._connections)
 
     @classmethod
     @asynccontextmanager
@@ -120,7 +107,8 @@ class Terminal:
     ) -> Item:
         """Bring a file into the own Library, unless it is there; return its item.
 
-        ``again`` uploads even what is there.
+        Goes on with an upload of this file that was cut, whenever that was.  ``again``
+        uploads even what is there.
         """
         return await self._uploads.upload(path, progress, again=again)
 
@@ -237,8 +225,7 @@ class Terminal:
 
     async def find(self, name: str) -> Item:
         """Return an item by id, beginning of an id or file name, with its digest."""
-        async with self._connections.imap() as imap:
-            return await receiving.wanted(imap, self.memory, name)
+        return await self._wanted(name)
 
     async def get(
         self,
@@ -253,17 +240,21 @@ class Terminal:
         The file appears under its name only when every octet is there and its digest
         is the one that travelled with it.  An item whose ``sha256`` is None, as `find`
         tells, has none: nothing can be verified but its size.
+
+        Until then it is a ``.part``, which the next call goes on with.
         """
-        async with self._connections.imap() as imap:
-            item = await receiving.wanted(imap, self.memory, name)
-            return await receiving.into_file(imap, item, dest, progress, replace=force)
+        item = await self._wanted(name)
+        place = destination.destination(item, dest, self.profile.address, replace=force)
+        return await receiving.into_file(self._connections, item, place, progress)
 
     async def get_to(
         self, name: str | Item, sink: BinaryIO, *, progress: Progress = _nobody
     ) -> Item:
         """Write an item to a stream; the digest is checked after the last octet."""
-        async with self._connections.imap() as imap:
-            item = await receiving.wanted(imap, self.memory, name)
-            await receiving.into(imap, item, sink, progress)
-            await asyncio.to_thread(sink.flush)
+        item = await self._wanted(name)
+        await receiving.into(self._connections, item, sink, progress)
         return item
+
+    async def _wanted(self, name: str | Item) -> Item:
+        async with self._connections.imap() as imap:
+            return await receiving.wanted(imap, self.memory, name)

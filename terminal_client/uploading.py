@@ -7,22 +7,21 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from maild.mail.address import Address
-from terminal_client import errors, library, mailbox, matching, reading, submission
+from terminal_client import errors, library, mailbox, matching, reading
+from terminal_client.attempts import Attempts, Progress
 from terminal_client.connections import Connections
 from terminal_client.library import Item
 from terminal_client.memory import Memory
-from terminal_client.submission import Progress
+from terminal_client.outgoing import Outgoing
+from terminal_client.profile import Profile
 
 
 class Uploads:
     """Of one terminal, which remembers them in its ``memory``."""
 
-    def __init__(
-        self, address: Address, memory: Memory, connections: Connections
-    ) -> None:
-        self._address = address
+    def __init__(self, who: Profile, memory: Memory, connections: Connections) -> None:
         self._memory = memory
+        self._outgoing = Outgoing(who, memory, connections)
         self._connections = connections
 
     async def check(self, path: Path) -> matching.Outcome:
@@ -61,27 +60,27 @@ class Uploads:
 
         ``again`` uploads even what is there.
         """
-        outcome = await self.check(path) if not again else None
-        if outcome is not None and outcome.held is not None:
-            return await self._item_at(outcome.held.uid)
-        with await asyncio.to_thread(reading.open_file, path) as file:
-            entry = await asyncio.to_thread(self._memory.begin, file.path, file.shape)
-            terminal = await asyncio.to_thread(self._memory.terminal)
-            async with self._connections.smtp() as smtp:
-                receipt = await submission.upload(
-                    smtp, self._address, file, entry, terminal, progress
-                )
-        await asyncio.to_thread(self._memory.finish, entry, receipt.sha256)
-        async with self._connections.imap() as imap:
-            held = await library.held_under(imap, entry.number, receipt.octets)
-        ours = [h for h in held if h.code == entry.code]
-        if not ours:
+        attempts = Attempts(progress)
+        async with self._outgoing.turn(path, attempts) as others_did:
+            if others_did or not again:
+                outcome = await self.check(path)
+                if outcome.held is not None:
+                    return await self._item_at(outcome.held.uid)
+            entry, receipt = await self._outgoing.upload(path, attempts)
+        found = await attempts.persist(lambda: self._held_now(entry, receipt.octets))
+        if found is None:
             raise errors.TryLaterError(
                 f"the server took {path} as {receipt.id} but does not show it yet; "
                 "look with `mshare ls`"
             )
-        item = await self._item_at(ours[-1].uid)
-        return replace(item, sha256=receipt.sha256, uploaded=True)
+        return replace(found, sha256=receipt.sha256, uploaded=True)
+
+    async def _held_now(self, entry: matching.Remembered, size: int) -> Item | None:
+        """Return the item that an upload became."""
+        async with self._connections.imap() as imap:
+            held = await library.held_under(imap, entry.number, size)
+        ours = [h for h in held if h.code == entry.code]
+        return await self._item_at(ours[-1].uid) if ours else None
 
     async def _item_at(self, uid: int) -> Item:
         async with self._connections.imap() as imap:

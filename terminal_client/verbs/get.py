@@ -43,7 +43,7 @@ def get(
 
     Its digest is verified before the file gets its name; you are told if it has none.
     A file that exists is left alone: the new one becomes "name (2)", unless you say
-    --force.
+    --force.  Interrupted, run it again: it goes on where it was.
     """
     who = screen.chosen(context, named)
     if output == "-":

@@ -13,7 +13,8 @@ from terminal_client.following import follow
 from terminal_client.naming import shown
 from terminal_client.progress import shown_progress
 from terminal_client.screen import JsonOption, ProfileOption
-from terminal_client.terminal import Sent, Terminal
+from terminal_client.submission import Sent
+from terminal_client.terminal import Terminal
 
 
 def send(

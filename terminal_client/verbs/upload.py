@@ -27,7 +27,8 @@ def upload(
 ) -> None:
     """Upload files to your Library.
 
-    What is there already, unchanged, is not sent again.
+    What is there already, unchanged, is not sent again.  Interrupted, run it again: it
+    goes on where it was.
     """
     screen.run(_upload(screen.chosen(context, named), files, again, as_json))
 

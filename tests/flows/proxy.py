@@ -17,13 +17,16 @@ class CountingProxy:
     """Passes connections to ``127.0.0.1:target`` and counts what crosses.
 
     ``up`` are the octets from the clients, ``down`` those to them; ``accepted`` the
-    connections.  With ``hold_after``, clients stall after that many octets until
-    `release` is called; ``held`` is set when that happens.
+    connections.  With ``hold_after``, what goes ``holding`` ("up" or "down") stalls
+    after that many octets until `release` is called; ``held`` is set when that happens.
     """
 
-    def __init__(self, target: int, *, hold_after: int | None = None) -> None:
+    def __init__(
+        self, target: int, *, hold_after: int | None = None, holding: str = "up"
+    ) -> None:
         self._target = target
         self._hold_after = hold_after
+        self._holding = holding
         self._released = threading.Event()
         self.held = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -89,7 +92,7 @@ class CountingProxy:
             while octets := source.recv(PIECE):
                 with self._lock:
                     setattr(self, which, getattr(self, which) + len(octets))
-                if which == "up":
+                if which == self._holding:
                     self._hold()
                 sink.sendall(octets)
         with suppress(OSError):
@@ -109,6 +112,8 @@ class CountingProxy:
         sink.close()
 
     def _hold(self) -> None:
-        if self._hold_after is not None and self.up >= self._hold_after:
+        if self._hold_after is not None and (
+            getattr(self, self._holding) >= self._hold_after
+        ):
             self.held.set()
             self._released.wait(60)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime
+import hashlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -61,6 +62,13 @@ class Talk:
         tag, _, command = (await self.hear()).partition(" ")
         assert command.startswith(beginning), (command, beginning)
         return tag
+
+
+def landed(content: bytes, size: int | None = None) -> str:
+    """Return the reply that takes responsibility for a file."""
+    digest = hashlib.sha256(content).hexdigest()
+    octets = len(content) if size is None else size
+    return f"250 2.0.0 4Zx1cQ0b9Rz0 {octets} octets sha-256 {digest}"
 
 
 Script = Callable[[Talk], Awaitable[None]]

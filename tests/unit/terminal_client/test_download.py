@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-only
-"""Downloads: in slices over one connection, whole and verified or not there."""
+"""Downloads: in slices over one connection, in flat memory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ async def fetch(
         await connection.open(PASSWORD)
         try:
             digest = await download.content(
-                connection, item(size), sink, lambda done, total: seen.append(done)
+                connection,
+                item(size),
+                download.Arrival(sink),
+                lambda done, total: seen.append(done),
             )
         finally:
             connection.abort()
@@ -109,7 +112,10 @@ async def test_a_cut_within_a_large_slice(tmp_path: Path) -> None:
         await connection.open(PASSWORD)
         with pytest.raises(errors.TryLaterError, match="was lost"):
             await download.content(
-                connection, item(download.SLICE), io.BytesIO(), lambda done, total: None
+                connection,
+                item(download.SLICE),
+                download.Arrival(io.BytesIO()),
+                lambda done, total: None,
             )
 
 
@@ -119,118 +125,3 @@ async def test_content_that_ends_early(
     monkeypatch.setattr(download, "SLICE", 1000)
     with pytest.raises(errors.ProtocolError, match="ends at octet 1500 of 5000"):
         await fetch(tmp_path, bytes(1500), 5000, [])
-
-
-def filled(place: download.Destination, octets: bytes = b"new") -> Path:
-    file = place.open(len(octets))
-    file.write(octets)
-    return place.keep()
-
-
-def test_a_file_appears_whole(tmp_path: Path) -> None:
-    place = download.destination("film.mov", tmp_path, replace=False)
-    file = place.open(3)
-    file.write(b"ne")
-    assert [p.name for p in tmp_path.iterdir()] == ["film.mov.part"]
-    file.write(b"w")
-    assert place.keep() == tmp_path / "film.mov"
-    place.discard()
-    assert [p.name for p in tmp_path.iterdir()] == ["film.mov"]
-
-
-def test_nothing_is_left_half_done(tmp_path: Path) -> None:
-    place = download.destination("film.mov", tmp_path, replace=False)
-    place.open(3).write(b"ne")
-    place.discard()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_that_exists_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "film.mov").write_text("old")
-    place = download.destination("film.mov", tmp_path, replace=False)
-    assert filled(place) == tmp_path / "film (2).mov"
-    assert (tmp_path / "film.mov").read_text() == "old"
-
-
-def test_a_file_that_comes_into_being_meanwhile_too(tmp_path: Path) -> None:
-    place = download.destination("film.mov", tmp_path, replace=False)
-    place.open(3).write(b"new")
-    (tmp_path / "film.mov").write_text("old")
-    assert place.keep() == tmp_path / "film (2).mov"
-    assert (tmp_path / "film.mov").read_text() == "old"
-
-
-def test_force_replaces(tmp_path: Path) -> None:
-    (tmp_path / "film.mov").write_text("old")
-    place = download.destination("film.mov", tmp_path, replace=True)
-    assert filled(place).read_text() == "new"
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_a_name_that_was_asked_for_is_kept_or_refused(tmp_path: Path) -> None:
-    wanted = tmp_path / "mine.mov"
-    assert filled(download.destination("x", wanted, replace=False)) == wanted
-    with pytest.raises(errors.CannotCreateError, match="--force"):
-        filled(download.destination("x", wanted, replace=False))
-    assert filled(download.destination("x", wanted, replace=True)) == wanted
-
-
-def test_a_foreign_name_stays_in_its_directory(tmp_path: Path) -> None:
-    place = download.destination("../../etc/passwd", tmp_path, replace=False)
-    assert filled(place).parent == tmp_path
-
-
-def test_a_link_at_the_part_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "film.mov.part").symlink_to(tmp_path / "precious")
-    place = download.destination("film.mov", tmp_path, replace=False)
-    with pytest.raises(errors.CannotCreateError):
-        place.open(1)
-    assert not (tmp_path / "precious").exists()
-
-
-def test_no_room_is_known_before_any_octet(tmp_path: Path) -> None:
-    place = download.destination("film.mov", tmp_path, replace=False)
-    with pytest.raises(errors.CannotCreateError, match="has room for"):
-        place.open(2**60)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_two_at_once(tmp_path: Path) -> None:
-    first = download.destination("film.mov", tmp_path, replace=False)
-    first.open(1)
-    second = download.destination("film.mov", tmp_path, replace=False)
-    with pytest.raises(errors.CannotCreateError, match="another mshare"):
-        second.open(1)
-    second.discard()
-    first.discard()
-
-
-def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
-    place = download.destination("x", tmp_path / "no" / "where", replace=False)
-    with pytest.raises(errors.CannotCreateError):
-        place.open(1)
-
-
-def test_a_device_is_not_replaced(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with pytest.raises(errors.CannotCreateError, match="not a regular file"):
-        download.destination("x", pipe, replace=True).open(1)
-    assert pipe.is_fifo()
-    assert list(tmp_path.iterdir()) == [pipe]
-
-
-def test_a_part_with_another_name_is_not_written(tmp_path: Path) -> None:
-    """Somebody who can link to it could read what comes."""
-    (tmp_path / "eve").write_text("mine")
-    os.link(tmp_path / "eve", tmp_path / "film.mov.part")
-    with pytest.raises(errors.CannotCreateError, match="not ours"):
-        filled(download.destination("film.mov", tmp_path, replace=False))
-    assert (tmp_path / "eve").read_text() == "mine"
-
-
-def test_a_part_that_was_left_is_written_again(tmp_path: Path) -> None:
-    (tmp_path / "film.mov.part").write_text("half of something longer")
-    place = filled(download.destination("film.mov", tmp_path, replace=False))
-    assert place.read_text() == "new"
-    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""Bringing a file to one's server, through any number of cuts and killed terminals."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from terminal_client import errors, reading, upload_attempt
+from terminal_client.attempts import Attempts
+from terminal_client.connections import Connections
+from terminal_client.journal import Begun, Journal
+from terminal_client.matching import Remembered
+from terminal_client.memory import Memory
+from terminal_client.profile import Profile
+from terminal_client.reading import LocalFile
+from terminal_client.upload_attempt import Receipt
+
+LOOK = 0.2
+"""Seconds between two looks whether somebody else has ended."""
+
+
+class Outgoing:
+    """The uploads of one terminal."""
+
+    def __init__(self, who: Profile, memory: Memory, connections: Connections) -> None:
+        self._profile = who
+        self._memory = memory
+        self._journal = Journal(who.memory_file)
+        self._connections = connections
+
+    @asynccontextmanager
+    async def turn(self, path: Path, attempts: Attempts) -> AsyncIterator[bool]:
+        """Wait until nobody else uploads ``path`` from here; give whether somebody did.
+
+        Two that go on with one upload would take the connection from each other.
+        """
+        lock = await asyncio.to_thread(self._lock_of, path)
+        waited = False
+        while (held := _locked(lock)) is None:
+            if not waited:
+                attempts.tell("another mshare uploads it; waiting for that one")
+            waited = True
+            await asyncio.sleep(LOOK)
+        try:
+            yield waited
+        finally:
+            with suppress(OSError):
+                lock.unlink(missing_ok=True)
+            os.close(held)
+
+    async def upload(
+        self, path: Path, attempts: Attempts
+    ) -> tuple[Remembered, Receipt]:
+        """Upload a file, from where an earlier attempt ended, until it is there."""
+        with await asyncio.to_thread(reading.open_file, path) as file:
+            begun = await asyncio.to_thread(self._begun, file)
+            try:
+                receipt = await attempts.persist(
+                    partial(self._attempt, file, begun, attempts)
+                )
+            except errors.RestartError as error:
+                sentence = str(error).partition(";")[0]
+                attempts.tell(f"it begins anew: {sentence}")
+                await asyncio.to_thread(self._journal.forget, begun)
+                begun = await asyncio.to_thread(self._fresh, file)
+                receipt = await attempts.persist(
+                    partial(self._attempt, file, begun, attempts)
+                )
+        await asyncio.to_thread(self._memory.finish, begun.entry, receipt.sha256)
+        await asyncio.to_thread(self._journal.forget, begun)
+        return begun.entry, receipt
+
+    def _lock_of(self, path: Path) -> Path:
+        key = hashlib.sha256(os.fsencode(path.expanduser().resolve())).hexdigest()
+        return self._profile.directory / f"upload-{key[:16]}.lock"
+
+    async def _attempt(
+        self, file: LocalFile, begun: Begun, attempts: Attempts
+    ) -> Receipt:
+        async with self._connections.smtp() as smtp:
+            return await upload_attempt.upload(
+                smtp, self._profile.address, file, begun, attempts.progress
+            )
+
+    def _begun(self, file: LocalFile) -> Begun:
+        """Return the upload of exactly this file that was cut, or begin one."""
+        entry = self._memory.by_path(file.path)
+        found = self._journal.find(entry, file.shape, str(self._profile.address))
+        return found or self._fresh(file)
+
+    def _fresh(self, file: LocalFile) -> Begun:
+        entry = self._memory.begin(file.path, file.shape)
+        begun = upload_attempt.begin(
+            self._profile.address, file, entry, self._memory.terminal()
+        )
+        self._journal.keep(begun, str(self._profile.address))
+        return begun
+
+
+def _locked(lock: Path) -> int | None:
+    """Return the descriptor of a lock that is ours now; None while others have it."""
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(lock.stat(), os.fstat(handle)):
+                return handle
+        except (BlockingIOError, FileNotFoundError):
+            pass  # held, or its owner has just ended and removed it
+        os.close(handle)
+    except OSError as error:
+        raise errors.LocalInputOutputError(
+            f"{lock} cannot be used: {(error.strerror or str(error)).lower()}"
+        ) from error
+    return None

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""One attempt at an upload: a message to oneself whose body is the file.
+
+BDAT with BINARYMIME (RFC 3030); CHECKPOINT (RFC 1845) tells where to go on.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import secrets
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from maild.mail.address import Address
+from maild.mail.compose import Facts, ItemFacts, upload_head
+from maild.mail.envelope import Body, MailFrom, RcptTo
+from maild.mail.reply import Reply
+from maild.wire import smtp
+from maild.wire.smtp_reply import ReplyFormatError, transaction_offset
+from terminal_client import errors
+from terminal_client.attempts import Progress
+from terminal_client.journal import Begun
+from terminal_client.matching import Remembered
+from terminal_client.naming import told_name
+from terminal_client.reading import LocalFile
+from terminal_client.session_smtp import LAST_REPLY_TIMEOUT, SubmissionConnection
+
+CHUNK = 64 << 20
+"""Octets in one BDAT chunk."""
+
+_RECEIPT = re.compile(r"(\S+) ([0-9]+) octets sha-256 ([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the server took responsibility for."""
+
+    id: str
+    octets: int
+    sha256: str
+
+
+def media_type(name: str) -> str:
+    """Guess a media type by the file's name."""
+    guessed, packed = mimetypes.guess_type(name)
+    return "application/octet-stream" if packed or not guessed else guessed
+
+
+def begin(sender: Address, file: LocalFile, entry: Remembered, terminal: str) -> Begun:
+    """Compose what every attempt at one upload says alike."""
+    name = told_name(file.path)
+    item = ItemFacts(
+        id="",
+        name=name,
+        type=media_type(name),
+        size=file.shape.size,
+        sha256=None,
+        sender=None,
+    )
+    facts = Facts(
+        message_id=f"{secrets.token_hex(12)}@{sender.domain}",
+        now=time.time(),
+        trace=secrets.token_hex(8),
+    )
+    head = upload_head(
+        item,
+        number=entry.number,
+        code=entry.code,
+        account=sender,
+        facts=facts,
+        terminal=terminal,
+    )
+    transid = f"{secrets.token_hex(16)}@{sender.domain}"
+    return Begun(entry, transid, head, tried=False)
+
+
+async def upload(
+    connection: SubmissionConnection,
+    sender: Address,
+    file: LocalFile,
+    begun: Begun,
+    progress: Progress,
+) -> Receipt:
+    """Upload what the server lacks of a file; raise before it could take a torn one.
+
+    When anything goes wrong within the content the connection is cut, so that the
+    server has an unfinished transaction and nothing else.  `RestartError`: the server
+    cannot go on with this upload, only begin another one.
+    """
+    for keyword in ("CHUNKING", "BINARYMIME"):
+        if keyword not in connection.ehlo:
+            raise errors.ProtocolError(
+                f"the submission server does not offer {keyword}; is it a maild?"
+            )
+    attempt = _Attempt(connection, file, begun)
+    await attempt.open(sender)
+    try:
+        reply = await attempt.stream(progress)
+    except BaseException:
+        connection.abort()
+        raise
+    return attempt.receipt(reply)
+
+
+class _Attempt:
+    """One transaction of an upload, from an offset of the message on."""
+
+    def __init__(
+        self, connection: SubmissionConnection, file: LocalFile, begun: Begun
+    ) -> None:
+        self._connection = connection
+        self._file = file
+        self._begun = begun
+        self._size = file.shape.size
+        self._total = len(begun.head) + self._size
+        self._offset = 0
+        self._chunks = _Chunks(self, connection, self._total)
+
+    async def open(self, sender: Address) -> None:
+        """MAIL and RCPT; or MAIL alone, when it may be answered by an offset."""
+        can_restart = "CHECKPOINT" in self._connection.ehlo
+        mail = MailFrom(
+            sender=sender,
+            size=self._total,
+            body=Body.BINARY,
+            smtputf8=not sender.is_ascii,
+            transid=self._begun.transid if can_restart else None,
+        )
+        own = RcptTo(Address(f"{sender.local}+library", sender.domain))
+        lines = [smtp.mail_from(mail), smtp.rcpt_to(own)]
+        if can_restart and self._begun.tried:
+            reply = await self._connection.command(lines.pop(0))
+            if reply.code == 355:  # RFC 1845 §3: envelope and octets are kept
+                await self._go_on_at(reply)
+                return
+            await self._must_go_on(reply)
+        self._begun.tried = True
+        for reply in await self._connection.commands(lines):
+            if not reply.is_positive:
+                await self._connection.command(b"RSET\r\n")
+                raise errors.from_reply(reply, "upload")
+
+    async def _go_on_at(self, reply: Reply) -> None:
+        try:
+            self._offset = transaction_offset(reply)
+        except ReplyFormatError:
+            self._offset = self._total + 1
+        if self._offset > self._total:
+            await self._connection.command(b"RSET\r\n")
+            raise errors.RestartError(f"the server said {reply}, which is no place")
+        self._chunks.sent = self._offset
+
+    async def _must_go_on(self, reply: Reply) -> None:
+        """Raise what a refusal of a known upload means."""
+        if reply.is_positive:
+            return
+        await self._connection.command(b"RSET\r\n")
+        if reply.is_permanent:
+            raise errors.RestartError(f"the server said {reply}")
+        # It may not have noticed yet that the connection before this one is gone.
+        raise errors.CutError(str(errors.from_reply(reply, "go on with the upload")))
+
+    async def stream(self, progress: Progress) -> Reply:
+        """Send the rest as chunks; return the reply to the last one."""
+        head = self._begun.head
+        start = max(0, self._offset - len(head))
+        progress(start, self._size)
+        try:
+            await self._chunks.send(head[self._offset :])
+            async with aclosing(self._file.pieces(start)) as pieces:
+                async for piece in pieces:
+                    await self._chunks.send(piece)
+                    progress(self._chunks.sent - len(head), self._size)
+            return await self._chunks.last_reply()
+        except errors.CutError:
+            # A server that hangs up usually said why just before.
+            connection = self._connection
+            while connection.is_open and connection.replies_waiting():
+                self.must_be_positive(await connection.reply())
+            raise
+
+    def must_be_positive(self, reply: Reply) -> Reply:
+        """Return a positive reply; raise what another one means."""
+        if reply.is_permanent and self._offset:
+            raise errors.RestartError(f"the server said {reply}")
+        if not reply.is_positive:
+            raise errors.from_reply(reply, "upload")
+        return reply
+
+    def receipt(self, reply: Reply) -> Receipt:
+        """Compare what landed with what was read: the server hashed it on its own."""
+        found = _RECEIPT.match(reply.text)
+        if found is None:
+            raise errors.ProtocolError(
+                f"the server took the file but does not say what landed: {reply}"
+            )
+        receipt = Receipt(found[1], int(found[2]), found[3])
+        if (receipt.octets, receipt.sha256) != (self._size, self._file.digest):
+            kind = errors.RestartError if self._offset else errors.ContentError
+            raise kind(
+                "what landed on the server is not what was read here "
+                f"({receipt.octets} octets, sha-256 {receipt.sha256}); upload it again"
+            )
+        return receipt
+
+
+class _Chunks:
+    """Cuts a message of known size into BDAT chunks, and watches the replies."""
+
+    def __init__(
+        self, attempt: _Attempt, connection: SubmissionConnection, total: int
+    ) -> None:
+        self.sent = 0
+        """Octets of the message that were sent, or that the server had before."""
+        self._attempt = attempt
+        self._connection = connection
+        self._total = total
+        self._left = 0
+        self._unanswered = 0
+        self._ended = False
+
+    async def send(self, octets: bytes) -> None:
+        view = memoryview(octets)
+        while view:
+            if not self._left:
+                self._begin_chunk()
+            part = view[: self._left]
+            await self._connection.send_octets(part)
+            self.sent += len(part)
+            self._left -= len(part)
+            view = view[len(part) :]
+        # Before the end, a reply is to an earlier chunk, or refuses this one.
+        while self.sent < self._total and self._connection.replies_waiting():
+            await self._take()
+
+    def _begin_chunk(self) -> None:
+        self._left = min(CHUNK, self._total - self.sent)
+        self._ended = self.sent + self._left == self._total
+        self._connection.write(smtp.bdat(self._left, last=self._ended))
+        self._unanswered += 1
+
+    async def last_reply(self) -> Reply:
+        if not self._ended:  # the server has all of it, but nobody heard it say so
+            self._begin_chunk()
+        while self._unanswered > 1:
+            await self._take()
+        return await self._take()
+
+    async def _take(self) -> Reply:
+        reply = await self._connection.reply(LAST_REPLY_TIMEOUT)
+        self._unanswered -= 1
+        return self._attempt.must_be_positive(reply)
