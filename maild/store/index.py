@@ -20,6 +20,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import apsw
 
+from maild.store.blob_disk import sync_directory
 from maild.store.changes import EVERYTHING, Changes
 from maild.store.errors import StoreBrokenError, StoreError
 from maild.store.index_file import Journal, connect, migrate, transaction, typed
@@ -115,6 +116,9 @@ class Index:
             self._data_version = connection.pragma("data_version")
         except apsw.Error as error:
             raise typed(error) from error
+        # The names of the index and its journal: SQLite syncs them too, but takes no
+        # notice when that fails.
+        sync_directory(self._path.parent)
         # A daemon: a process that ends without `close` is a crash, and must end.
         self._writer = threading.Thread(
             target=self._write_on, args=(connection,), name="index-writer", daemon=True

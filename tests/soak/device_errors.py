@@ -54,9 +54,21 @@ class Refusals:
     def syncs_of_mail(self, numbers: Sequence[int]) -> None:
         """Refuse one sync while a stranger's mails come in, one after the other."""
         for number in numbers:
+            self._warm_up("b")
             self.points["b"].fail(errno.EIO, Calls.SYNC, number, number)
             self._write_mails(number + 20)
             self._must_end("b", f"mail, sync {number}")
+
+    def _warm_up(self, name: str) -> None:
+        """Let the first commit of a process be over.
+
+        With it SQLite syncs the directory of its journal, and ignores a failure; the
+        store has done that itself before, and has not ignored it.
+        """
+        to = self.two.address({"a": "alice", "b": "bob"}[name])
+        port = self.two.programs.port(name, "smtp")
+        with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+            smtp.sendmail("carol@elsewhere.example", [to], MAIL.format("warm"))
 
     def _write_mails(self, most: int) -> None:
         """Write mails until one fails."""
@@ -84,6 +96,7 @@ class Refusals:
         point = self.points[operation.server]
         for number in range(1, most + 1):
             case = self._prepared(operation)
+            self._warm_up(operation.server)
             point.fail(errno.EIO, Calls.SYNC, number, number)
             acknowledged = operation.act(case)
             was_refused = point.fired > 0

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import stat
 import threading
 from concurrent.futures import Future
@@ -197,6 +199,22 @@ def test_a_sync_that_fails_outside_of_a_commit_ends_acknowledging_too(
     with pytest.raises(StoreBrokenError):
         room.write(put, "b", b"")
     assert room.store.broken
+
+
+def test_an_index_whose_name_is_not_durable_is_not_opened(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    journals: list[bool] = []
+
+    def fails(descriptor: int) -> None:
+        journals.append((tmp_path / "other.sqlite-wal").exists())
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    index = Index(tmp_path / "other.sqlite", Changes())
+    with pytest.raises(StoreBrokenError):
+        index.open()
+    assert journals == [True]
 
 
 async def test_one_turn_of_a_loop_is_one_commit(
