@@ -11,10 +11,12 @@ from maild.mail.envelope import MailFrom, RcptTo
 from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
+from maild.smtpd.restart import key_of
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
 from maild.store import consent
 from maild.store.accounts import Account
+from maild.store.checkpoints import Envelope, Kind
 
 MOST_RECIPIENTS = 100
 """Recipients of one transaction (RFC 5321 §4.5.3.1.8)."""
@@ -50,16 +52,29 @@ class Admission:
         )
 
     async def known_before(
-        self, new: Transaction, task: asyncio.Task[None] | None, *, tls: bool
+        self,
+        new: Transaction,
+        account: Account | None,
+        task: asyncio.Task[None] | None,
+        *,
+        tls: bool,
     ) -> Transaction | None:
         """Return the transaction that ``new`` goes on with (RFC 1845), if it does.
 
         One whose content has arrived, only its 250 was lost, is complete: nothing is
         missing but the same reply.
         """
-        proof, store = new.mail.proof, self._listener.store
-        if proof is None or self._listener.is_submission:
+        if new.mail.transid is None or new.mail.sender is None:
             return None
+        if account is not None:
+            return await self._known_upload(new, account, task)
+        return await self._known_push(new, task, tls=tls)
+
+    async def _known_push(
+        self, new: Transaction, task: asyncio.Task[None] | None, *, tls: bool
+    ) -> Transaction | None:
+        proof, store = new.mail.proof, self._listener.store
+        assert proof is not None
         address = await store.index.read(consent.offered_to, proof)
         if address is None:
             return None
@@ -68,17 +83,42 @@ class Admission:
         if ticket is None or account is None:
             return None
         await self._admit_push(ticket, new.mail.size or 0, tls=tls)
+        bound = _bound_push(new.mail, ticket, address)
         checkpoints = self._listener.checkpoints
         if ticket.accepted.final_reply is None and task is not None:
-            await checkpoints.interrupt(proof, task)
-            checkpoints.begin(proof, task)
+            await checkpoints.interrupt(bound.key, task)
+            checkpoints.begin(bound.key, task)
             # What the old connection brought may have landed while it ended.
             ticket = await self._redeemed(new.mail, address) or ticket
         if ticket.accepted.final_reply is not None:
             new.ticket, new.received = ticket, new.mail.size or 0
             new.recipients.append(Recipient(address, account))
             return new
-        return checkpoints.resume(proof, new.mail, store.clock())
+        known = await checkpoints.resume(new, bound, ticket.accepted.size)
+        if known is new:
+            new.ticket = ticket
+            new.recipients.append(Recipient(address, account))
+        return known
+
+    async def _known_upload(
+        self, new: Transaction, account: Account, task: asyncio.Task[None] | None
+    ) -> Transaction | None:
+        """Return the upload that goes on, or whose 250 was lost."""
+        bound = _bound_upload(new.mail, account)
+        checkpoints = self._listener.checkpoints
+        if task is not None:
+            await checkpoints.interrupt(bound.key, task)
+            checkpoints.begin(bound.key, task)
+        kept = await checkpoints.known(bound.key)
+        known: Transaction | None = new
+        if kept is not None and kept.envelope == bound and kept.final_reply is not None:
+            new.given, new.received = kept.final_reply, new.mail.size or 0
+        else:
+            known = await checkpoints.resume(new, bound, None)
+        if known is new:
+            new.is_upload = True
+            new.recipients.append(Recipient(_library_of(account), None))
+        return known
 
     async def recipient(
         self,
@@ -109,6 +149,8 @@ class Admission:
                 raise ReplyError(replies.TOO_MANY_RECIPIENTS)
             await self._need_room(transaction.mail.size or 0)
             transaction.is_upload = True
+            if transaction.mail.transid is not None:
+                transaction.bound = _bound_upload(transaction.mail, account)
         elif self._listener.identity.is_local(address):
             if await self._find(address) is None:
                 raise ReplyError(replies.NO_SUCH_USER)
@@ -133,6 +175,7 @@ class Admission:
             blobs, threads = self._listener.store.blobs, self._listener.threads
             if await in_thread(threads, blobs.room) < size:
                 raise ReplyError(replies.STORE_FULL)  # before any octet of it
+            transaction.bound = _bound_push(transaction.mail, ticket, address)
         elif size > transaction.size_limit:
             raise ReplyError(replies.NEEDS_OFFER)
         else:
@@ -166,6 +209,40 @@ class Admission:
 
     async def _find(self, address: Address) -> Account | None:
         return await self._listener.residents.find(address)
+
+
+def _bound_push(mail: MailFrom, ticket: Ticket, recipient: Address) -> Envelope:
+    """Return what a push is bound to: the proof, whose it is, and its rendering."""
+    assert mail.sender is not None
+    sender, to = mail.sender.key, recipient.key
+    return Envelope(
+        key=key_of("push", ticket.proof, sender, to),
+        kind=Kind.PUSH,
+        account_id=ticket.accepted.account_id,
+        sender=sender,
+        recipient=to,
+        size=mail.size,
+        body=mail.body.value,
+    )
+
+
+def _bound_upload(mail: MailFrom, account: Account) -> Envelope:
+    """Return what an upload is bound to: who has logged in, and their TRANSID."""
+    own = account.address.key
+    return Envelope(
+        key=key_of("upload", str(account.id), own, mail.transid or ""),
+        kind=Kind.UPLOAD,
+        account_id=account.id,
+        sender=own,
+        recipient=_library_of(account).key,
+        size=mail.size,
+        body=mail.body.value,
+    )
+
+
+def _library_of(account: Account) -> Address:
+    address = account.address
+    return Address(f"{address.local}+{LIBRARY_TAG}", address.domain)
 
 
 def _is_mail_domain(address: Address) -> bool:

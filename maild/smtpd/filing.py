@@ -17,7 +17,7 @@ from maild.smtpd import replies
 from maild.smtpd.intake import Arrived
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
-from maild.store import accounts, items, messages, trace, transfers
+from maild.store import accounts, checkpoints, items, messages, trace, transfers
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
 from maild.store.index import Tx
@@ -71,10 +71,21 @@ async def file(
     if transaction.is_upload:
         assert arrived is not None
         part, blob = _uploaded(arrived)
-        await listener.store.index.write(
-            _keep_upload, transaction, arrived, account, part, blob, hostname, now
+        reply = responsibility(transaction.id, blob.size, blob.sha256)
+        job = partial(
+            _keep_upload,
+            transaction=transaction,
+            arrived=arrived,
+            account=account,
+            part=part,
+            blob=blob,
+            hostname=hostname,
+            reply=reply,
+            remembered=listener.lifetimes.queue,
+            now=now,
         )
-        return responsibility(transaction.id, blob.size, blob.sha256)
+        await listener.store.index.write(job)
+        return reply
     if transaction.shared is not None:
         return await _share(
             listener, transaction, transaction.shared, arrived, account, now
@@ -111,14 +122,18 @@ def _uploaded(arrived: Arrived) -> tuple[Part, Sealed]:
 
 def _keep_upload(
     tx: Tx,
+    *,
     transaction: Transaction,
     arrived: Arrived,
     account: Account,
     part: Part,
     blob: Sealed,
     hostname: str,
+    reply: Reply,
+    remembered: float,
     now: float,
 ) -> None:
+    """Keep an upload, and its reply for ``remembered`` seconds: it may get lost."""
     content_id = messages.add_content(
         tx, arrived.rope, arrived.structure, transaction.trace
     )
@@ -144,6 +159,10 @@ def _keep_upload(
         created=now,
     )
     items.add(tx, item, stub(item, account, hostname, now), inbox=None, now=now)
+    if transaction.bound is not None:
+        checkpoints.finish(
+            tx, transaction.bound, transaction.id, str(reply), remembered, now
+        )
     told(tx, transaction, f"uploaded {blob.size} octets", now)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from maild.mail.reply import Reply, ReplyError
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 MOST_HOPS = 50
 """Received fields from which a message is in a loop (RFC 5321 §6.3)."""
+LONGEST_FRONT = 256 * 1024
+"""Octets in front of a blob that are kept to go on with it later."""
 SHORT = 32 * 1024
 """Octets that are read in less time than a thread takes to wake."""
 
@@ -59,7 +62,11 @@ class Arrived:
 
 
 class Intake:
-    """A message that is arriving; ``head`` is what we write in front of it."""
+    """A message that is arriving; ``head`` is what we write in front of it.
+
+    ``journal`` is called once, with the intake and what names its blob in the index,
+    when the first raw blob has begun to grow in a file.
+    """
 
     def __init__(
         self,
@@ -68,10 +75,17 @@ class Intake:
         binary: bool,
         head: bytes,
         part_limit: int | None = None,
+        journal: Callable[[Intake, str], None] | None = None,
     ) -> None:
         self._blobs = blobs
         self._reader = mime.MessageReader(binary=binary)
         self._head: bytes | None = head
+        self.ours = len(head)
+        """Octets that we write in front of the message."""
+        self._front = bytearray()
+        self._gathers = journal is not None
+        """Whether nothing of a raw blob has been read, as far as can be known."""
+        self._journal = journal
         self._part_limit = part_limit
         """Most octets of one blob: the size that was accepted."""
         self._writer: BlobWriter | None = None
@@ -82,6 +96,43 @@ class Intake:
         self.failure: Reply | None = None
         self.taken = 0
         """Octets of the message that have been read: where a restart goes on."""
+
+    @classmethod
+    def restored(
+        cls,
+        blobs: Blobs,
+        *,
+        binary: bool,
+        front: bytes,
+        ours: int,
+        blob_id: int,
+        part_limit: int | None,
+    ) -> Intake:
+        """Return the intake of a message that was cut short; blocks.
+
+        ``front`` are the octets in front of the blob, ``ours`` of them not the peer's.
+        Raises `ValueError` or `StoreError` when it cannot be gone on with.
+        """
+        intake = cls(blobs, binary=binary, head=b"", part_limit=part_limit)
+        intake._head = None
+        *before, start = intake._reader.feed(memoryview(front))
+        constants = [step for step in before if isinstance(step, mime.Constant)]
+        if (
+            intake._reader.raw_start != len(front)
+            or not isinstance(start, mime.BlobStart)
+            or len(constants) < len(before)
+        ):
+            raise ValueError("a blob does not begin where it did")
+        intake._pieces += [Constant(step.octets) for step in constants]
+        intake._writer = blobs.reopen(blob_id)
+        intake._reader.skip(intake._writer.size)
+        intake.taken = len(front) - ours + intake._writer.size
+        return intake
+
+    @property
+    def front(self) -> bytes:
+        """The octets in front of the first raw blob, for `restored`."""
+        return bytes(self._front)
 
     @property
     def offset(self) -> int:
@@ -107,7 +158,7 @@ class Intake:
             return False
         try:
             self._begin()
-            self._do(self._reader.feed(octets))
+            self._do(self._feed(octets))
             self.taken += len(octets)
         except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
             self.fail(_reply_for(error))
@@ -165,10 +216,46 @@ class Intake:
             except Exception:  # noqa: BLE001 - nobody is left to be told
                 _log.exception("a blob could not be abandoned")
 
+    def flush(self) -> None:
+        """Make the blob that is growing durable; sets ``failure``, never raises."""
+        try:
+            if self._writer is not None and self._writer.in_file:
+                self._writer.flush()
+        except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
+            self.fail(_reply_for(error))
+
+    def suspend(self) -> None:
+        """Close the blob that is growing; it can be gone on with: `restored`."""
+        self.flush()
+        writer, self._writer = self._writer, None
+        if writer is not None and writer.in_file:
+            writer.close()
+        elif writer is not None:
+            writer.abandon()
+
     def _begin(self) -> None:
         if self._head is not None:
             head, self._head = self._head, None
-            self._do(self._reader.feed(memoryview(head)))
+            self._do(self._feed(memoryview(head)))
+
+    def _feed(self, octets: memoryview) -> list[mime.Step]:
+        steps = self._reader.feed(octets)
+        if self._gathers:
+            self._gather(octets)
+        return steps
+
+    def _gather(self, octets: memoryview) -> None:
+        """Keep the octets in front of the first raw blob, if they are few."""
+        start = self._reader.raw_start
+        missing = None if start is None else start - len(self._front)
+        if missing is None:
+            self._front += octets
+        elif missing >= 0:
+            self._front += octets[:missing]
+        if len(self._front) > LONGEST_FRONT or (missing is not None and missing < 0):
+            self._front.clear()
+            self._journal = None
+        self._gathers = missing is None and self._journal is not None
 
     def _do(self, steps: list[mime.Step]) -> None:
         """Carry out what needs no blob; keep the rest, in order, for `carry_out`."""
@@ -197,6 +284,10 @@ class Intake:
         ):
             raise ReplyError(replies.TOO_LARGE)
         self._writer.append(octets)
+        if self._journal is not None and self._writer.in_file and not self._gathers:
+            journal, self._journal = self._journal, None
+            journal(self, self._writer.key)
+            self._front.clear()
 
     def _seal(self, *, as_base64: bool, open_end: bool) -> None:
         assert self._writer is not None

@@ -8,6 +8,7 @@ terminals submit is told in `maild.smtpd.filing`.  Each road ends in one index j
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 
 from maild import delivery_log, ids
@@ -19,11 +20,18 @@ from maild.smtpd.intake import Arrived, Intake
 from maild.smtpd.listener import Listener
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Ticket, Transaction
-from maild.store import accounts, consent, items, messages, transfers
+from maild.store import (
+    accounts,
+    checkpoints,
+    consent,
+    items,
+    messages,
+    transfers,
+)
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
 from maild.store.consent import Randomness
-from maild.store.errors import ExistsError, NotFoundError
+from maild.store.errors import ExistsError, NotFoundError, StoreError
 from maild.store.index import Tx
 from maild.store.items import Item
 
@@ -43,9 +51,20 @@ async def land(
     listener: Listener, transaction: Transaction, account: Account | None, client: str
 ) -> Reply:
     """Keep a whole message and return its 250; raise `ReplyError` if it cannot be."""
-    if transaction.is_repeated:
-        assert transaction.ticket is not None
-        return _again(transaction.ticket)
+    if transaction.final_reply is not None:
+        return _again(transaction.final_reply)
+    try:
+        return await _land(listener, transaction, account, client)
+    except ReplyError:
+        # Not worth going on with; what only could not be written down is.
+        with suppress(StoreError):
+            await listener.checkpoints.drop(transaction)
+        raise
+
+
+async def _land(
+    listener: Listener, transaction: Transaction, account: Account | None, client: str
+) -> Reply:
     arrived: Arrived | None = None
     if transaction.intake is not None:
         arrived = await _whole(listener, transaction.intake)
@@ -134,9 +153,9 @@ def _facts(arrived: Arrived) -> Offer | Answer | None:
 # A push
 
 
-def _again(ticket: Ticket) -> Reply:
+def _again(final_reply: str) -> Reply:
     """Return the 250 that was given before and lost on the way."""
-    status, _, text = (ticket.accepted.final_reply or "").partition(" ")
+    status, _, text = final_reply.partition(" ")
     code, _, rest = text.partition(" ")
     return Reply(int(status), code.partition(".")[2], rest)
 
@@ -159,7 +178,8 @@ async def _given_before(
         # What was not found is not the offer: it may well be there the next time.
         _log.error("%s: accepted content could not be kept", transaction.id)
         raise ReplyError(LOCAL_ERROR)
-    return _again(Ticket(ticket.proof, accepted))
+    await listener.checkpoints.drop(transaction)
+    return _again(accepted.final_reply)
 
 
 def _checked(arrived: Arrived, ticket: Ticket) -> Sealed:
@@ -221,6 +241,8 @@ def _keep_push(
     if is_small:
         inbox.into(tx, account, "INBOX", content_id, (), now)
     consent.arrived(tx, ticket.proof, item.id, str(reply), now)
+    if transaction.bound is not None:
+        checkpoints.forget(tx, transaction.bound.key)
     filing.told(tx, transaction, f"received {blob.size} octets", now)
 
 

@@ -8,6 +8,7 @@ or the connection ends: no octet of it is ever seen as a command.
 from __future__ import annotations
 
 from email.utils import formatdate
+from functools import partial
 
 from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import replies
@@ -111,6 +112,9 @@ class Reception:
                 binary=transaction.is_binary,
                 head=self._head(transaction),
                 part_limit=None if ticket is None else ticket.accepted.size,
+                journal=None
+                if transaction.bound is None
+                else partial(self._listener.checkpoints.journal, transaction),
             )
         return transaction.intake
 

@@ -1,24 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pushes that were interrupted, and go on where they were (RFC 1845, CHECKPOINT).
+"""Transactions that were interrupted, and go on where they were (RFC 1845, CHECKPOINT).
 
-A transaction is kept under the proof that opened it, which only its sender can know,
-and never under a name or address of the peer's (docs/protocol.md says why).  It is
-kept in memory: after a restart of the daemon a push begins anew.
+A transaction is kept under what only its sender can know, the proof that opened it or
+a login with a TRANSID, and never under a name or address of the peer's
+(docs/protocol.md says why).  While it is in memory nothing has to be read again; what
+is in the store outlives the daemon.
 """
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from maild.mail.envelope import MailFrom
+from maild.mail.reply import ReplyError
+from maild.smtpd.intake import Intake
+from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Transaction
+from maild.store import checkpoints
+from maild.store.checkpoints import Checkpoint, Envelope
+from maild.store.errors import StoreError
+from maild.store.house import Store
+
+_log = logging.getLogger(__name__)
 
 LIFETIME = 45 * 60.0
-"""Seconds an interrupted push is kept; gc leaves growing blobs alone for an hour."""
+"""Seconds an interrupted transaction is kept in memory; then only in the store."""
 MOST = 1000
-"""Interrupted pushes at once; each holds a header block and an open file."""
+"""Interrupted ones in memory at once; each holds a header block and an open file."""
+
+
+def key_of(*secret: str) -> str:
+    """Return under what a checkpoint is kept: secrets are not written down."""
+    return hashlib.sha256("\0".join(secret).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,73 +44,174 @@ class _Interrupted:
 
 
 class Checkpoints:
-    """The interrupted pushes of one listener, and who is pushing now."""
+    """The interrupted transactions of one listener, and who is sending now.
 
-    def __init__(self, threads: ThreadPoolExecutor) -> None:
+    ``lifetime``: seconds for which the store keeps one after it last grew.
+    """
+
+    def __init__(
+        self, threads: ThreadPoolExecutor, store: Store, lifetime: float
+    ) -> None:
         self._threads = threads
+        self._store = store
+        self._lifetime = lifetime
         self._kept: dict[str, _Interrupted] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
 
-    def begin(self, proof: str, task: asyncio.Task[None]) -> None:
-        """Remember which connection a push comes by."""
-        self._active[proof] = task
+    # Who is sending
 
-    async def interrupt(self, proof: str, task: asyncio.Task[None]) -> None:
-        """End the connection by which the push came so far: the peer has a new one.
+    def begin(self, key: str, task: asyncio.Task[None]) -> None:
+        """Remember which connection a transaction comes by."""
+        self._active[key] = task
+
+    async def interrupt(self, key: str, task: asyncio.Task[None]) -> None:
+        """End the connection by which it came so far: the peer has a new one.
 
         The old one may be dead without having said so; what it brought is kept.
         """
-        old = self._active.get(proof)
+        old = self._active.get(key)
         if old is not None and old is not task and not old.done():
             old.cancel()
             await asyncio.wait([old])
 
+    # In memory
+
     def keep(self, transaction: Transaction, now: float) -> bool:
-        """Keep a push that was cut short; False when there is nothing to go on with."""
-        ticket, intake = transaction.ticket, transaction.intake
-        if ticket is None or intake is None or not intake.taken or transaction.failed:
+        """Keep what was cut short; False when there is nothing to go on with."""
+        bound, intake = transaction.bound, transaction.intake
+        if bound is None or intake is None or not intake.taken or transaction.failed:
             return False
         self.forget(now - LIFETIME)
         while len(self._kept) >= MOST:
-            self._drop(next(iter(self._kept)))
-        self._drop(ticket.proof)
-        self._kept[ticket.proof] = _Interrupted(transaction, now)
+            self._let_go(next(iter(self._kept)))
+        self._let_go(bound.key)
+        self._kept[bound.key] = _Interrupted(transaction, now)
         return True
 
-    def resume(self, proof: str, mail: MailFrom, now: float) -> Transaction | None:
-        """Return the interrupted push that ``mail`` goes on with, if it is the same."""
-        self.forget(now - LIFETIME)
-        found = self._kept.get(proof)
-        if found is None:
-            return None
-        before = found.transaction
-        if (before.mail.sender, before.mail.size, before.mail.body) != (
-            mail.sender,
-            mail.size,
-            mail.body,
-        ):
-            self._drop(proof)  # another rendering: its offsets mean something else
-            return None
-        del self._kept[proof]
-        assert before.intake is not None
-        before.received = before.intake.taken
-        return before
-
     def forget(self, before: float) -> None:
-        """Forget pushes interrupted before ``before`` (Unix seconds)."""
-        for proof, interrupted in list(self._kept.items()):
+        """Let go of what was interrupted before ``before`` (Unix seconds)."""
+        for key, interrupted in list(self._kept.items()):
             if interrupted.since < before:
-                self._drop(proof)
-        for proof, task in list(self._active.items()):
+                self._let_go(key)
+        for key, task in list(self._active.items()):
             if task.done():
-                del self._active[proof]
+                del self._active[key]
 
-    def _drop(self, proof: str) -> None:
-        interrupted = self._kept.pop(proof, None)
+    def _let_go(self, key: str) -> None:
+        """Close what is open: the store has all that is needed to go on."""
+        interrupted = self._kept.pop(key, None)
         if interrupted is not None and interrupted.transaction.intake is not None:
-            self._threads.submit(interrupted.transaction.intake.abandon)
+            self._threads.submit(interrupted.transaction.intake.suspend)
 
     def close(self) -> None:
-        """Forget all of them: the daemon stops."""
-        for proof in list(self._kept):
-            self._drop(proof)
+        """Let go of all of them: the daemon stops."""
+        for key in list(self._kept):
+            self._let_go(key)
+
+    # In the store
+
+    def journal(self, transaction: Transaction, intake: Intake, blob_key: str) -> None:
+        """Record, without waiting, how to go on with a blob that begins to grow.
+
+        Behind its registration and in front of whatever of it becomes durable.
+        """
+        assert transaction.bound is not None
+        self._store.index.submit(
+            checkpoints.begin,
+            transaction.bound,
+            transaction.id,
+            intake.front,
+            intake.ours,
+            blob_key,
+            self._lifetime,
+            self._store.clock(),
+        ).add_done_callback(_tell)
+
+    async def known(self, key: str) -> Checkpoint | None:
+        """Return what the store has under ``key``."""
+        return await self._store.index.read(checkpoints.find, key, self._store.clock())
+
+    async def drop(self, transaction: Transaction) -> None:
+        """Forget what is not worth going on with."""
+        if transaction.bound is not None:
+            await self._store.index.write(checkpoints.forget, transaction.bound.key)
+
+    # Going on
+
+    async def resume(
+        self, new: Transaction, bound: Envelope, part_limit: int | None
+    ) -> Transaction | None:
+        """Return the transaction that ``new`` goes on with, if it is the same.
+
+        The octets that it has ``received`` are durable.  ``part_limit`` as in `Intake`.
+        """
+        self.forget(self._store.clock() - LIFETIME)
+        found = self._kept.pop(bound.key, None)
+        if found is not None:
+            return await self._from_memory(found, bound)
+        known = await self.known(bound.key)
+        if known is None or known.blob_id is None:
+            return None
+        if known.envelope != bound:  # another rendering: its offsets mean another thing
+            await self._store.index.write(checkpoints.forget, bound.key)
+            return None
+        return await self._from_store(new, known, part_limit)
+
+    async def _from_memory(
+        self, found: _Interrupted, bound: Envelope
+    ) -> Transaction | None:
+        before = found.transaction
+        intake = before.intake
+        assert intake is not None
+        if before.bound != bound:
+            self._threads.submit(intake.abandon)
+            return None
+        try:
+            await in_thread(self._threads, intake.flush)
+        except BaseException:
+            self._threads.submit(intake.suspend)
+            raise
+        if intake.failure is not None:
+            return None
+        before.received = intake.taken
+        return before
+
+    async def _from_store(
+        self, new: Transaction, known: Checkpoint, part_limit: int | None
+    ) -> Transaction | None:
+        restored: list[Intake] = []
+
+        def restore() -> None:
+            assert known.blob_id is not None
+            intake = Intake.restored(
+                self._store.blobs,
+                binary=new.is_binary,
+                front=known.head,
+                ours=known.ours,
+                blob_id=known.blob_id,
+                part_limit=part_limit,
+            )
+            restored.append(intake)
+
+        try:
+            await in_thread(self._threads, restore)
+        except asyncio.CancelledError:
+            for intake in restored:
+                self._threads.submit(intake.suspend)
+            raise
+        except (StoreError, ReplyError, ValueError) as error:
+            _log.warning("%s: begins anew: %s", known.message_id, error)
+            await self._store.index.write(checkpoints.forget, known.envelope.key)
+            return None
+        new.id = known.message_id
+        new.bound = known.envelope
+        (new.intake,) = restored
+        new.received = new.intake.taken
+        new.begun = True
+        return new
+
+
+def _tell(done: Future[None]) -> None:
+    error = done.exception()
+    if error is not None:
+        _log.warning("an arriving message cannot be gone on with: %s", error)

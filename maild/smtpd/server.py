@@ -145,7 +145,7 @@ class SmtpStation:
         )
 
     def _checkpoints(self, threads: ThreadPoolExecutor) -> Checkpoints:
-        kept = Checkpoints(threads)
+        kept = Checkpoints(threads, self._store, self._lifetimes.queue)
         self._kept.append(kept)
         return kept
 

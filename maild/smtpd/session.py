@@ -133,7 +133,9 @@ class Session(Connection):
         mail = smtp.parse_mail(argument)
         admission = Admission(self.listener, self.ip)
         transaction = admission.sender(mail, self.account)
-        known = await admission.known_before(transaction, self.own_task, tls=self.tls)
+        known = await admission.known_before(
+            transaction, self.account, self.own_task, tls=self.tls
+        )
         self.transaction = known or transaction
         self.say(restart_at(known.received) if known else replies.SENDER_OK)
 

@@ -11,6 +11,7 @@ from maild.mail.reply import Reply
 from maild.smtpd import replies
 from maild.smtpd.intake import Intake
 from maild.store.accounts import Account
+from maild.store.checkpoints import Envelope
 from maild.store.consent import Accepted
 from maild.store.items import Item
 
@@ -59,6 +60,10 @@ class Transaction:
     """Whether one of our own accounts submits it."""
     is_upload: bool = False
     ticket: Ticket | None = None
+    bound: Envelope | None = None
+    """What it can be gone on with by, when it is cut short."""
+    given: str | None = None
+    """The 250 that an upload was given before."""
     intake: Intake | None = None
     shared: Item | None = None
     """The item that a BURL has named."""
@@ -81,7 +86,12 @@ class Transaction:
     @property
     def is_repeated(self) -> bool:
         """Whether the content has arrived before: its 250 was lost on the way."""
-        return self.ticket is not None and self.ticket.accepted.final_reply is not None
+        return self.final_reply is not None
+
+    @property
+    def final_reply(self) -> str | None:
+        """The reply that was given when the content had arrived."""
+        return self.given if self.ticket is None else self.ticket.accepted.final_reply
 
     @property
     def limit(self) -> int:

@@ -32,27 +32,34 @@ class Mark:
 
     length: int
     sha256: str
+    """Empty when the digest did not begin with the file."""
     segments: tuple[tuple[int, bytes], ...]
     """(number, digest); the last segment may be short and comes again when it grows."""
 
 
 class GrowingDigest:
-    """Follows one file.  One thread calls `take`; the rest, any."""
+    """Follows one file.  One thread calls `take`; the rest, any.
 
-    def __init__(self, pool: Executor) -> None:
+    ``start``: octets of the file that were there before, ``segment`` the digest of
+    those that belong to a segment which is not full.
+    """
+
+    def __init__(
+        self, pool: Executor, start: int = 0, segment: xxh3_128 | None = None
+    ) -> None:
         self._pool = pool
         self._turn = threading.Condition()
         self._running = False
         self._waiting: deque[memoryview] = deque()
         self._ahead = 0
         """Octets taken that are not hashed yet."""
-        self._done = 0
+        self._done = start
         self._stop: int | None = None
         self._mark: Mark | None = None
         self._error: Exception | None = None
         self._over = False
-        self._whole = hashlib.sha256()
-        self._segment = xxh3_128()
+        self._whole = None if start else hashlib.sha256()
+        self._segment = segment or xxh3_128()
         self._finished: list[tuple[int, bytes]] = []
 
     def take(self, octets: memoryview, lag: int) -> None:
@@ -142,7 +149,8 @@ class GrowingDigest:
             segments.append((self._done // SEGMENT, self._segment.digest()))
         self._finished.clear()
         self._stop = None
-        self._mark = Mark(self._done, self._whole.hexdigest(), tuple(segments))
+        whole = "" if self._whole is None else self._whole.hexdigest()
+        self._mark = Mark(self._done, whole, tuple(segments))
         self._turn.notify_all()
 
     def _hash(self, octets: memoryview) -> None:
@@ -151,7 +159,8 @@ class GrowingDigest:
         while octets:
             count = min(STEP, SEGMENT - at % SEGMENT)
             step, octets = octets[:count], octets[count:]
-            self._whole.update(step)
+            if self._whole is not None:
+                self._whole.update(step)
             self._segment.update(step)
             at += len(step)
             if at % SEGMENT == 0:

@@ -8,13 +8,24 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 
-from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+from maild.store.errors import (
+    DamagedError,
+    InUseError,
+    StoreBrokenError,
+    StoreError,
+    StoreFullError,
+)
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the kernel says when there is no room: device, quota, file size limit."""
+GLANCES = 20
+"""Times that the lock of a growing file is tried."""
+GLANCE = 0.01
+"""Seconds between two of them."""
 _WRITE = 2
 """SYNC_FILE_RANGE_WRITE, see sync_file_range(2)."""
 
@@ -57,6 +68,36 @@ class Disk:
             )
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             return descriptor
+
+    def reopen(self, key: str, durable: int) -> int:
+        """Open the file of a growing blob and drop what is beyond ``durable`` octets.
+
+        Raises `InUseError` while somebody writes it, `DamagedError` when it is shorter.
+        """
+        flags = os.O_RDWR | os.O_CLOEXEC | (0 if durable else os.O_CREAT)
+        try:
+            with typed_errors():
+                descriptor = os.open(self.growing_path(key), flags, 0o600)
+        except StoreError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise DamagedError("the file of a blob is missing") from error
+            raise
+        try:
+            self._claim(descriptor)
+            _cut(descriptor, durable)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _claim(self, descriptor: int) -> None:
+        """Become the one who writes; a mere look at the lock is over in a moment."""
+        for _ in range(GLANCES):
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            sleep(GLANCE)
+        raise InUseError("somebody else writes this blob")
 
     def is_written(self, key: str) -> bool:
         """Whether a writer has the file of a growing blob open."""
@@ -102,6 +143,13 @@ class Disk:
         """Return the octets that can still be written here."""
         found = os.statvfs(self.root)
         return found.f_bavail * found.f_frsize
+
+
+def _cut(descriptor: int, length: int) -> None:
+    if os.fstat(descriptor).st_size < length:
+        raise DamagedError("the file of a blob is too short")
+    with typed_errors():
+        os.ftruncate(descriptor, length)
 
 
 def write_at(descriptor: int, octets: memoryview, offset: int) -> None:

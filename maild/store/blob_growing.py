@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from maild.store import blob_disk, blob_records
 from maild.store.blob_digest import GrowingDigest
 from maild.store.blob_disk import Disk
+from maild.store.blob_prefix import FileDigest, Prefix
 from maild.store.blob_records import Landed
 from maild.store.errors import StoreBrokenError
 from maild.store.index import Index
@@ -44,23 +45,50 @@ class Workshop:
 
 
 class GrowingFile:
-    """``incoming/<key>`` behind a writer; ``size`` and ``durable`` in octets."""
+    """``incoming/<key>`` behind a writer; ``size`` and ``durable`` in octets.
 
-    def __init__(self, shop: Workshop, key: str, registered: Future[int]) -> None:
-        self.size = 0
-        self.durable = 0
+    With a ``prefix``, the file of a blob that grew before: it goes on at that length.
+    """
+
+    def __init__(
+        self,
+        shop: Workshop,
+        key: str,
+        registered: Future[int],
+        prefix: Prefix | None = None,
+    ) -> None:
+        start = 0 if prefix is None else prefix.length
+        self.size = start
+        self.durable = start
         self._shop = shop
         self._key = key
         self._registered = registered
-        self._descriptor = shop.disk.create(key)
-        self._digest = GrowingDigest(shop.hashing)
+        self._whole: FileDigest | None = None
+        """The SHA-256 of a file that had octets before."""
+        if prefix is None:
+            self._descriptor = shop.disk.create(key)
+            self._digest = GrowingDigest(shop.hashing)
+        else:
+            self._reopen(prefix)
         self._lock = threading.Lock()
-        self._marked = 0
+        self._marked = start
         self._marking: Future[None] | None = None
-        self._written_back = 0
-        self._name_is_durable = False
+        self._written_back = start
+        self._name_is_durable = start > 0
         self._ending = False
         shop.growing.add(self)
+
+    def _reopen(self, prefix: Prefix) -> None:
+        self._descriptor = self._shop.disk.reopen(self._key, prefix.length)
+        try:
+            segment = prefix.last_segment(self._descriptor)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        pool = self._shop.hashing
+        self._digest = GrowingDigest(pool, prefix.length, segment)
+        if prefix.length:
+            self._whole = FileDigest(pool, self._descriptor, prefix)
 
     @property
     def blob_id(self) -> int:
@@ -76,6 +104,8 @@ class GrowingFile:
         with self._lock:
             self.size += len(octets)
             self._digest.take(kept, AHEAD // max(1, len(self._shop.growing)))
+        if self._whole is not None:
+            self._whole.follow(self.size)
         if self.size - self._written_back >= WRITEBACK:
             start, self._written_back = self._written_back, self.size
             self._shop.syncing.submit(
@@ -138,7 +168,8 @@ class GrowingFile:
         try:
             blob_disk.sync(self._descriptor)
             mark = self._digest.wait()
-            self._shop.disk.place(self._key, mark.sha256)
+            sha256 = mark.sha256 if self._whole is None else self._whole.wait()
+            self._shop.disk.place(self._key, sha256)
         except StoreBrokenError:
             self._shop.index.stop_acknowledging()
             raise
@@ -146,10 +177,10 @@ class GrowingFile:
             id=self.blob_id,
             key=self._key,
             size=self.size,
-            sha256=mark.sha256,
+            sha256=sha256,
             expected=expected,
             inline=None,
-            path=self._shop.disk.sealed_path(mark.sha256),
+            path=self._shop.disk.sealed_path(sha256),
             segments=mark.segments,
         )
         self.close()
@@ -162,6 +193,8 @@ class GrowingFile:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             self._digest.settle()
+            if self._whole is not None:
+                self._whole.settle()
             os.close(descriptor)
 
     def _end_marks(self) -> None:
@@ -171,6 +204,8 @@ class GrowingFile:
         self.settle()
 
     def _failure(self) -> BaseException | None:
+        if self._whole is not None and self._whole.failure is not None:
+            return self._whole.failure
         if self._marking is None or not self._marking.done():
             return None
         return self._marking.exception()

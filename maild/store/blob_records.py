@@ -55,6 +55,7 @@ class Place:
     durable: int
     sha256: str | None
     inline: bytes | None
+    expected: int | None
 
 
 def register(tx: Tx, key: str, expected: int | None, now: float) -> int:
@@ -106,6 +107,11 @@ def seal(tx: Tx, landed: Landed, now: float) -> Sealed:
     )
     if older is not None and _is_unused(tx, landed.id):
         if landed.id is not None:
+            tx.run(
+                "UPDATE checkpoint SET blob_id = ?2 WHERE blob_id = ?1",
+                landed.id,
+                older,
+            )
             tx.run("DELETE FROM blob WHERE id = ?1", landed.id)
             tx.changed(f"blob:{landed.id}")
         tx.run("UPDATE blob SET touched = ?2 WHERE id = ?1", older, now)
@@ -161,11 +167,13 @@ def state(tx: Tx, blob_id: int) -> BlobState:
 def place(tx: Tx, blob_id: int) -> Place:
     """Return where a blob's octets are; raise `NotFoundError`."""
     row = tx.one(
-        "SELECT key, sealed, durable, sha256, inline FROM blob WHERE id = ?1", blob_id
+        """SELECT key, sealed, durable, sha256, inline, expected FROM blob
+        WHERE id = ?1""",
+        blob_id,
     )
     if row is None:
         raise NotFoundError("there is no such blob")
-    return Place(row[0], bool(row[1]), row[2], row[3], row[4])
+    return Place(row[0], bool(row[1]), *row[2:])
 
 
 def segments(tx: Tx, blob_id: int) -> list[bytes]:

@@ -9,7 +9,8 @@ from concurrent.futures import Future
 
 from maild.store import blob_records
 from maild.store.blob_growing import GrowingFile, Workshop
-from maild.store.blob_records import Landed, Sealed
+from maild.store.blob_prefix import Prefix
+from maild.store.blob_records import Landed, Place, Sealed
 from maild.store.errors import StoreError
 
 INLINE = 64 * 1024
@@ -37,6 +38,30 @@ class BlobWriter:
     def id(self) -> int:
         """The blob's id.  Asking for it registers a small one, which costs a commit."""
         return self._register().result()
+
+    @classmethod
+    def reopened(
+        cls, shop: Workshop, blob_id: int, place: Place, prefix: Prefix
+    ) -> BlobWriter:
+        """Return the writer of a blob that grew before; see `Blobs.reopen`."""
+        writer = cls(shop, place.expected)
+        writer._key = place.key
+        registered: Future[int] = Future()
+        registered.set_result(blob_id)
+        writer._registered = registered
+        writer._file = GrowingFile(shop, place.key, registered, prefix)
+        writer.size = prefix.length
+        return writer
+
+    @property
+    def key(self) -> str:
+        """What names the blob in the index before its id is known."""
+        return self._key
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it has become too large for memory, so that it can be reopened."""
+        return self._file is not None
 
     def append(self, octets: bytes | bytearray | memoryview) -> None:
         """Add ``octets`` at the end; raise `StoreFullError` when there is no room.
@@ -143,3 +168,36 @@ class BlobWriter:
     def _check_open(self) -> None:
         if self._over:
             raise StoreError("the blob has been sealed or closed")
+
+
+class WholeWriter(BlobWriter):
+    """The writer of a blob that had been sealed before it was reopened."""
+
+    def __init__(self, shop: Workshop, sealed: Sealed) -> None:
+        super().__init__(shop, sealed.size)
+        self.size = sealed.size
+        self._sealed = sealed
+
+    @property
+    def id(self) -> int:
+        """The blob's id."""
+        return self._sealed.id
+
+    def append(self, octets: bytes | bytearray | memoryview) -> None:
+        """Take nothing: raise `StoreError`."""
+        raise StoreError("the blob has been sealed or closed")
+
+    def flush(self) -> int:
+        """Return the size: all of it is durable."""
+        return self.size
+
+    def land(self) -> Landed:
+        """Raise `StoreError`: that has been done."""
+        raise StoreError("the blob has been sealed or closed")
+
+    def seal(self) -> Sealed:
+        """Return what has been sealed."""
+        return self._sealed
+
+    def abandon(self) -> None:
+        """Do nothing: it is collected if nothing refers to it."""

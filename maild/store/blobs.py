@@ -21,11 +21,12 @@ from maild.store import blob_records, fsck, gc
 from maild.store.blob_digest import SEGMENT
 from maild.store.blob_disk import Disk
 from maild.store.blob_growing import WATERMARK, Workshop
-from maild.store.blob_records import BlobState, Landed, Sealed
-from maild.store.blob_writer import INLINE, BlobWriter
+from maild.store.blob_prefix import Prefix
+from maild.store.blob_records import BlobState, Landed, Place, Sealed
+from maild.store.blob_writer import INLINE, BlobWriter, WholeWriter
 from maild.store.changes import Changes
 from maild.store.errors import DamagedError
-from maild.store.index import Index
+from maild.store.index import Index, Tx
 
 __all__ = [
     "INLINE",
@@ -162,6 +163,20 @@ class Blobs:
         """Begin a blob; blocks (a thread's call)."""
         return BlobWriter(self._shop, expected)
 
+    def reopen(self, blob_id: int) -> BlobWriter:
+        """Go on with a blob at its durable length; blocks (a thread's call).
+
+        What was written beyond is dropped.  Raises `DamagedError` when what should be
+        there is not; where that takes long to see, appending or sealing raises it.
+        Raises `InUseError` while somebody else writes the blob, `NotFoundError`.
+        """
+        place, segments = self._index.read_here(_whereabouts, blob_id)
+        if place.sealed:
+            assert place.sha256 is not None
+            return WholeWriter(self._shop, Sealed(blob_id, place.durable, place.sha256))
+        prefix = Prefix(place.durable, segments)
+        return BlobWriter.reopened(self._shop, blob_id, place, prefix)
+
     def open(self, blob_id: int) -> BlobReader:
         """Open a blob for reading; blocks.  Raises `NotFoundError`."""
         return BlobReader(lambda: self.state(blob_id), lambda: self._locate(blob_id))
@@ -214,3 +229,7 @@ class Blobs:
         while not self._stopping.wait(self._pulse):
             for file in self._shop.growing.copy():
                 file.begin_mark()
+
+
+def _whereabouts(tx: Tx, blob_id: int) -> tuple[Place, list[bytes]]:
+    return blob_records.place(tx, blob_id), blob_records.segments(tx, blob_id)

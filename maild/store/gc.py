@@ -3,7 +3,8 @@
 
 Files go inside the job that removes (or misses) their record: no other process can
 then seal the same content in between.  Nothing younger than an hour is touched, because
-a blob is sealed a moment before the first message refers to it.
+a blob is sealed a moment before the first message refers to it; what a checkpoint needs
+stays as long as that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from maild.store import checkpoints
 from maild.store.blob_disk import Disk
 from maild.store.index import Index, Tx
 
@@ -31,6 +33,7 @@ class Collected:
 
 def collect(disk: Disk, index: Index, now: float, older_than: float) -> Collected:
     """Remove what nothing refers to since ``older_than`` seconds; blocks."""
+    index.submit(checkpoints.expire, now).result()
     before = now - older_than
     blobs = files = octets = last = 0
     while True:
@@ -80,6 +83,7 @@ def _unused(tx: Tx, before: float, last: int) -> list[int]:
         """SELECT id FROM blob WHERE refs = 0 AND touched < ?1 AND id > ?2
             AND NOT EXISTS (SELECT 1 FROM item WHERE blob_id = blob.id)
             AND NOT EXISTS (SELECT 1 FROM content_blob WHERE blob_id = blob.id)
+            AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE blob_id = blob.id)
         ORDER BY id LIMIT ?3""",
         before,
         last,
@@ -94,7 +98,8 @@ def _remove(tx: Tx, disk: Disk, ids: list[int], before: float) -> tuple[int, Col
     for blob_id in ids:
         row = tx.one(
             """SELECT key, sealed, sha256, inline IS NOT NULL FROM blob
-            WHERE id = ?1 AND refs = 0 AND touched < ?2""",
+            WHERE id = ?1 AND refs = 0 AND touched < ?2
+                AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE blob_id = blob.id)""",
             blob_id,
             before,
         )

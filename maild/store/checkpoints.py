@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs on checkpoints: what is needed to go on with a message that was cut short.
+
+A checkpoint holds the octets in front of the blob that grows; how far that has come is
+the blob's durable length.  As long as a checkpoint is kept, so is its blob.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from maild.store.index import Row, Tx
+
+MOST_EACH = 1000
+"""Checkpoints of one account; the one that was touched first goes first."""
+MOST = 10_000
+"""Checkpoints in all."""
+
+
+class Kind(StrEnum):
+    """What is arriving."""
+
+    PUSH = "push"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a checkpoint is bound to."""
+
+    key: str
+    """Digest of what only its sender can know."""
+    kind: Kind
+    account_id: int
+    """Who receives the push, or submits the upload."""
+    sender: str
+    recipient: str
+    size: int | None
+    """Octets of the message as declared."""
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A message that can be gone on with, or whose end can be told again."""
+
+    envelope: Envelope
+    message_id: str
+    head: bytes
+    """Octets in front of the blob."""
+    ours: int
+    """How many of them we have written ourselves: the peer does not count them."""
+    blob_id: int | None
+    """None once the message has been kept."""
+    final_reply: str | None
+    lifetime: float
+    """Seconds it is kept after it last grew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A checkpoint as an operator sees it; ``octets`` are durable ones of its blob."""
+
+    checkpoint: Checkpoint
+    octets: int
+    created: float
+    touched: float
+
+
+_GREW = """max(touched, coalesce(
+    (SELECT blob.touched FROM blob WHERE blob.id = checkpoint.blob_id), 0))"""
+_COLUMNS = """key, kind, account_id, sender, recipient, size, body, message_id, head,
+    ours, blob_id, final_reply, lifetime"""
+
+
+def begin(
+    tx: Tx,
+    envelope: Envelope,
+    message_id: str,
+    head: bytes,
+    ours: int,
+    blob_key: str,
+    lifetime: float,
+    now: float,
+) -> None:
+    """Keep a checkpoint of a message whose blob begins to grow; replaces an older one.
+
+    Submitted behind the blob's registration and before anything of it is durable.
+    """
+    blob_id = tx.value("SELECT id FROM blob WHERE key = ?1", blob_key)
+    if blob_id is None:
+        return  # it has been given up meanwhile
+    checkpoint = Checkpoint(envelope, message_id, head, ours, blob_id, None, lifetime)
+    _put(tx, checkpoint, now)
+
+
+def finish(
+    tx: Tx,
+    envelope: Envelope,
+    message_id: str,
+    final_reply: str,
+    lifetime: float,
+    now: float,
+) -> None:
+    """Record the reply that took responsibility, in the job that keeps the message."""
+    checkpoint = Checkpoint(envelope, message_id, b"", 0, None, final_reply, lifetime)
+    _put(tx, checkpoint, now)
+
+
+def _put(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
+    envelope = checkpoint.envelope
+    forget(tx, envelope.key)
+    _make_room(tx, envelope.account_id)
+    tx.run(
+        f"""INSERT INTO checkpoint ({_COLUMNS}, created, touched)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)""",  # noqa: S608 - ours
+        envelope.key,
+        envelope.kind.value,
+        envelope.account_id,
+        envelope.sender,
+        envelope.recipient,
+        envelope.size,
+        envelope.body,
+        checkpoint.message_id,
+        checkpoint.head,
+        checkpoint.ours,
+        checkpoint.blob_id,
+        checkpoint.final_reply,
+        checkpoint.lifetime,
+        now,
+    )
+
+
+def _make_room(tx: Tx, account_id: int) -> None:
+    """Drop what is too much; whoever is still sending it only loses its restart."""
+    each = "SELECT count(*) FROM checkpoint WHERE account_id = ?1"
+    if tx.value(each, account_id) >= MOST_EACH:
+        tx.run(
+            """DELETE FROM checkpoint WHERE key = (SELECT key FROM checkpoint
+                WHERE account_id = ?1 ORDER BY touched LIMIT 1)""",
+            account_id,
+        )
+    if tx.value("SELECT count(*) FROM checkpoint") >= MOST:
+        tx.run(
+            """DELETE FROM checkpoint WHERE key =
+                (SELECT key FROM checkpoint ORDER BY touched LIMIT 1)"""
+        )
+
+
+def find(tx: Tx, key: str, now: float) -> Checkpoint | None:
+    """Return the checkpoint kept under ``key``, if it has not expired."""
+    row = tx.one(
+        f"""SELECT {_COLUMNS} FROM checkpoint
+        WHERE key = ?1 AND {_GREW} + lifetime > ?2""",  # noqa: S608 - ours
+        key,
+        now,
+    )
+    return None if row is None else _checkpoint(row)
+
+
+def forget(tx: Tx, key: str) -> None:
+    """Remove a checkpoint; its blob is collected unless something refers to it."""
+    tx.run("DELETE FROM checkpoint WHERE key = ?1", key)
+
+
+def expire(tx: Tx, now: float) -> int:
+    """Remove the checkpoints that nobody has come back for; return how many."""
+    return tx.run(
+        f"DELETE FROM checkpoint WHERE {_GREW} + lifetime <= ?1",  # noqa: S608 - ours
+        now,
+    )
+
+
+def everything(tx: Tx) -> list[Listed]:
+    """Return all checkpoints, the oldest first."""
+    rows = tx.all(
+        f"""SELECT {_COLUMNS}, coalesce((SELECT blob.durable FROM blob
+                WHERE blob.id = checkpoint.blob_id), 0), created, {_GREW}
+        FROM checkpoint ORDER BY created, key"""  # noqa: S608 - ours
+    )
+    return [Listed(_checkpoint(row), *row[-3:]) for row in rows]
+
+
+def _checkpoint(row: Row) -> Checkpoint:
+    key, kind, *bound = row[:7]
+    message_id, head, ours, blob_id, final_reply, lifetime = row[7:13]
+    return Checkpoint(
+        envelope=Envelope(key, Kind(kind), *bound),
+        message_id=message_id,
+        head=bytes(head),
+        ours=ours,
+        blob_id=blob_id,
+        final_reply=final_reply,
+        lifetime=lifetime,
+    )
