@@ -8,7 +8,6 @@ terminals submit is told in `maild.smtpd.filing`.  Each road ends in one index j
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from functools import partial
 
 from maild import delivery_log, ids
@@ -31,7 +30,7 @@ from maild.store import (
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
 from maild.store.consent import Randomness
-from maild.store.errors import ExistsError, NotFoundError, StoreError
+from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Tx
 from maild.store.items import Item
 
@@ -57,8 +56,7 @@ async def land(
         return await _land(listener, transaction, account, client)
     except ReplyError:
         # Not worth going on with; what only could not be written down is.
-        with suppress(StoreError):
-            await listener.checkpoints.drop(transaction)
+        await listener.checkpoints.drop(transaction)
         raise
 
 

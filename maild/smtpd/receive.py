@@ -66,6 +66,7 @@ class Reception:
             await self._stream.move(chunk.size, intake)
         if intake.failure is not None:
             transaction.failed = True
+            await self._listener.checkpoints.drop(transaction)
             raise ReplyError(intake.failure)
 
     async def data(self, transaction: Transaction) -> None:

@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from maild.mail.reply import ReplyError
@@ -21,7 +22,7 @@ from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Transaction
 from maild.store import checkpoints
 from maild.store.checkpoints import Checkpoint, Envelope
-from maild.store.errors import StoreError
+from maild.store.errors import DamagedError, NotFoundError, StoreError
 from maild.store.house import Store
 
 _log = logging.getLogger(__name__)
@@ -132,8 +133,10 @@ class Checkpoints:
         return await self._store.index.read(checkpoints.find, key, self._store.clock())
 
     async def drop(self, transaction: Transaction) -> None:
-        """Forget what is not worth going on with."""
-        if transaction.bound is not None:
+        """Forget what is not worth going on with; never raises."""
+        if transaction.bound is None:
+            return
+        with suppress(StoreError):
             await self._store.index.write(checkpoints.forget, transaction.bound.key)
 
     # Going on
@@ -143,10 +146,11 @@ class Checkpoints:
     ) -> Transaction | None:
         """Return the transaction that ``new`` goes on with, if it is the same.
 
+        None when it has to begin anew; a `StoreError` says that it may go on later.
         The octets that it has ``received`` are durable.  ``part_limit`` as in `Intake`.
         """
-        self.forget(self._store.clock() - LIFETIME)
         found = self._kept.pop(bound.key, None)
+        self.forget(self._store.clock() - LIFETIME)
         if found is not None:
             return await self._from_memory(found, bound)
         known = await self.known(bound.key)
@@ -199,7 +203,7 @@ class Checkpoints:
             for intake in restored:
                 self._threads.submit(intake.suspend)
             raise
-        except (StoreError, ReplyError, ValueError) as error:
+        except (DamagedError, NotFoundError, ReplyError, ValueError) as error:
             _log.warning("%s: begins anew: %s", known.message_id, error)
             await self._store.index.write(checkpoints.forget, known.envelope.key)
             return None

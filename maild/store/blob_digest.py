@@ -59,7 +59,7 @@ class GrowingDigest:
         self._error: Exception | None = None
         self._over = False
         self._whole = None if start else hashlib.sha256()
-        self._segment = segment or xxh3_128()
+        self._segment = xxh3_128() if segment is None else segment
         self._finished: list[tuple[int, bytes]] = []
 
     def take(self, octets: memoryview, lag: int) -> None:

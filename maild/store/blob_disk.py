@@ -22,9 +22,9 @@ from maild.store.errors import (
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the kernel says when there is no room: device, quota, file size limit."""
-GLANCES = 20
+GLANCES = 100
 """Times that the lock of a growing file is tried."""
-GLANCE = 0.01
+GLANCE = 0.02
 """Seconds between two of them."""
 _WRITE = 2
 """SYNC_FILE_RANGE_WRITE, see sync_file_range(2)."""

@@ -148,10 +148,11 @@ def _keep_segments(tx: Tx, blob_id: int, segments: Iterable[tuple[int, bytes]]) 
         )
 
 
-def forget(tx: Tx, blob_id: int) -> None:
-    """Remove the record of a blob that nobody refers to."""
-    tx.run("DELETE FROM blob WHERE id = ?1 AND refs = 0", blob_id)
+def forget(tx: Tx, blob_id: int) -> bool:
+    """Remove the record of a blob that nobody refers to; whether there was one."""
+    removed = tx.run("DELETE FROM blob WHERE id = ?1 AND refs = 0", blob_id)
     tx.changed(f"blob:{blob_id}")
+    return removed > 0
 
 
 def state(tx: Tx, blob_id: int) -> BlobState:

@@ -33,6 +33,8 @@ class BlobWriter:
         self._file: GrowingFile | None = None
         self._registered: Future[int] | None = None
         self._over = False
+        self._failed = False
+        """Whether it could not be landed."""
 
     @property
     def id(self) -> int:
@@ -107,6 +109,9 @@ class BlobWriter:
                 landed = self._file.land(self._expected)
             else:
                 landed = self._land_inline()
+        except BaseException:
+            self._failed = True
+            raise
         finally:
             self._over = True
             self._close_file()
@@ -127,8 +132,9 @@ class BlobWriter:
 
     def abandon(self) -> None:
         """Forget the blob and its octets; nothing happens to a sealed one."""
-        if self._over:
+        if self._over and not self._failed:
             return
+        self._failed = False
         self.close()
         if self._file is not None:
             self._shop.disk.discard(self._key)

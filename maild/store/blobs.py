@@ -167,7 +167,8 @@ class Blobs:
         """Go on with a blob at its durable length; blocks (a thread's call).
 
         What was written beyond is dropped.  Raises `DamagedError` when what should be
-        there is not; where that takes long to see, appending or sealing raises it.
+        there is not, and removes the blob unless somebody refers to it; where that
+        takes long to see, appending or sealing raises it.
         Raises `InUseError` while somebody else writes the blob, `NotFoundError`.
         """
         place, segments = self._index.read_here(_whereabouts, blob_id)
@@ -175,7 +176,12 @@ class Blobs:
             assert place.sha256 is not None
             return WholeWriter(self._shop, Sealed(blob_id, place.durable, place.sha256))
         prefix = Prefix(place.durable, segments)
-        return BlobWriter.reopened(self._shop, blob_id, place, prefix)
+        try:
+            return BlobWriter.reopened(self._shop, blob_id, place, prefix)
+        except DamagedError:
+            if self._index.submit(blob_records.forget, blob_id).result():
+                self._disk.discard(place.key)
+            raise
 
     def open(self, blob_id: int) -> BlobReader:
         """Open a blob for reading; blocks.  Raises `NotFoundError`."""

@@ -159,7 +159,8 @@ async def live(
 ) -> AsyncIterator[Live]:
     """Run a station whose store is below ``root``.
 
-    ``smtp``: settings of [smtp]; ``submission``: those of [submission].
+    ``smtp``: settings of [smtp]; ``submission``: those of [submission].  A store that
+    is there already is gone on with.
     """
     store = Store(root / "store", clock=lambda: NOW)
     await asyncio.to_thread(store.open)
@@ -167,9 +168,12 @@ async def live(
 
     def job(tx: Tx) -> tuple[int, int]:
         keys = make_keys(PASSWORD, b"0123456789abcdef", 4096)
-        return accounts.create(tx, ALICE, keys, NOW), accounts.create(
-            tx, BOB, keys, NOW
+        found = [accounts.find(tx, address) for address in (ALICE, BOB)]
+        alice, bob = (
+            accounts.create(tx, address, keys, NOW) if known is None else known.id
+            for address, known in zip((ALICE, BOB), found, strict=True)
         )
+        return alice, bob
 
     alice, bob = await store.index.write(job)
     any_port = ("127.0.0.1:0",)
