@@ -17,7 +17,7 @@ from maild.cli import main
 from maild.mail.address import parse_address
 from maild.mail.transfer import Kind, State
 from maild.operator.console import Records
-from maild.store import accounts, trace, transfers
+from maild.store import accounts, checkpoints, trace, transfers
 from maild.store.house import Store
 from maild.store.trace import TraceEvent
 from maild.store.transfers import Transfer
@@ -208,6 +208,32 @@ def test_queue(maild: Operator) -> None:
     maild("queue", "rm", "first", status=os.EX_DATAERR)
     assert "is cancelled already" in maild.complaint
     maild("queue", "show", "third", status=os.EX_NOINPUT)
+
+
+def test_checkpoint(maild: Operator) -> None:
+    assert maild("checkpoint", "ls") == "there are no checkpoints\n"
+
+    def fill(records: Records) -> None:
+        account = records.read(accounts.everyone)[0].id
+        bound = checkpoints.Envelope(
+            "secret", checkpoints.Kind.PUSH, account, "a@b", "c@d", 1000, "BINARYMIME"
+        )
+        writer = records.store.blobs.create()
+        writer.append(bytes(100_000))
+        writer.flush()
+        begin = (bound, "id-1", b"head", 0, writer.key, 60.0, 1e9)
+        records.write(checkpoints.begin, *begin)
+        writer.close()
+
+    maild.with_store(fill)
+    assert "id-1" in maild("checkpoint", "ls")
+    (facts,) = maild.json("checkpoint", "ls")
+    assert (facts["state"], facts["octets"], facts["size"]) == (
+        "arriving",
+        100_000,
+        1000,
+    )
+    assert "secret" not in json.dumps(facts)
 
 
 def test_trace(maild: Operator) -> None:
