@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.soak import checks, told
@@ -39,7 +41,13 @@ class Cutter:
         case = new_case(two, self._folder)
         operation.prepare(case)
         point.kill_at(number, calls)
-        acknowledged = operation.act(case)
+        with ThreadPoolExecutor(1) as aside:
+            acting = aside.submit(operation.act, case)
+            while not acting.done():  # terminals wait for a server to come back
+                if two.server(operation.server).process is not None:
+                    self._revive(operation.server)
+                threading.Event().wait(0.05)
+        acknowledged = acting.result()
         point.disarm()
         was_killed = point.fired > 0
         self._revive(operation.server)
