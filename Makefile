@@ -25,7 +25,7 @@ lint: install
 	$(BIN)/codespell
 
 fast: install
-	$(BIN)/pytest -m "not flow and not interop"
+	$(BIN)/pytest -m "not flow and not interop" -n 4 --dist loadfile
 
 # Side by side; what each says stays together.
 check: install
