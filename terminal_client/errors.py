@@ -7,6 +7,7 @@ Statuses are those of sysexits(3).  The sentence says what happened and what to 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 
@@ -66,6 +67,10 @@ class CutError(TryLaterError):
     """The connection ended, or the server went silent: another one may go on."""
 
 
+class StalledError(CutError):
+    """What is wanted has not arrived at the server yet, and does not arrive now."""
+
+
 class UnreachableError(UnavailableError):
     """No connection to the server comes about."""
 
@@ -118,6 +123,30 @@ def from_reply(reply: Reply, doing: str) -> TerminalError:
             return NotAllowedError(sentence)
         case _:
             return UnavailableError(sentence)
+
+
+def from_refusal(result: str, text: str, doing: str) -> TerminalError:
+    """Return the error for a tagged NO or BAD of IMAP (RFC 9051 §7.1)."""
+    found = re.match(r"\[([A-Z-]+)[^\]]*\] ?(.*)", text)
+    code, said = (found[1], found[2]) if found else ("", text)
+    sentence = f"could not {doing}: the server said {said.rstrip('.') or result}"
+    match code:
+        case "AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED":
+            return NotAllowedError(
+                f"{sentence}; check address and password with `mshare login`"
+            )
+        case "NONEXISTENT" | "TRYCREATE":
+            return NoInputError(sentence)
+        case "NOPERM" | "CANNOT" | "PRIVACYREQUIRED" | "EXPIRED":
+            return NotAllowedError(sentence)
+        case "OVERQUOTA" | "LIMIT" | "TOOBIG":
+            return UnavailableError(sentence)
+        case "INUSE":
+            return StalledError(f"{sentence}; try again later")
+        case "UNAVAILABLE" | "SERVERBUG" | "CONTACTADMIN":
+            return TryLaterError(f"{sentence}; try again later")
+        case _:
+            return (ProtocolError if result == "BAD" else UnavailableError)(sentence)
 
 
 def from_connect(error: BaseException, what: str, place: str) -> TerminalError:

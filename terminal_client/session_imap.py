@@ -27,6 +27,11 @@ CONNECT_TIMEOUT = 30.0
 """Seconds for TCP, TLS and the greeting."""
 IDLE_TIMEOUT = 120.0
 """Seconds without an octet from the server while a command waits."""
+PATIENCE = 600.0
+"""Seconds of one IDLE, well below the 29 minutes of RFC 9051 §6.3.13: a connection that
+is no longer there is noticed by the next one."""
+LEAVE = 5.0
+"""Seconds that the server has to end what nobody waits for any more."""
 
 _CAPABILITY = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
 
@@ -162,6 +167,32 @@ class MailboxConnection:
             self._client_now().protocol.start(command)
         return [await self._done(c, f"run {c.name}") for c in started]
 
+    async def idle(self, patience: float = PATIENCE) -> list[Response]:
+        """Wait until something happens to the selected mailbox (RFC 9051 §6.3.13).
+
+        Return what the server told; nothing after ``patience`` seconds without news.
+        What had happened before and was not told yet is told at once.
+        """
+        begun, told = asyncio.Event(), asyncio.Event()
+        command = self._command(["IDLE"], None, patience + IDLE_TIMEOUT)
+        command.on_continuation = lambda _: begun.set()
+        command.on_response = told.set
+        protocol = self._client_now().protocol
+        protocol.start(command)
+        ending = asyncio.ensure_future(self._done(command, "wait for news"))
+        ending.add_done_callback(lambda task: task.cancelled() or task.exception())
+        waiting = asyncio.ensure_future(_news(begun, told, patience))
+        try:
+            await asyncio.wait({ending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:  # also when nobody waits any more: the connection is kept in step
+            waiting.cancel()
+            if begun.is_set() and not ending.done():
+                protocol.transport.write(b"DONE\r\n")
+                await asyncio.wait({ending}, timeout=LEAVE)
+            if not ending.done():
+                self.abort()
+        return await ending
+
     def _command(
         self, words: Sequence[str], place: Placement | None, timeout: float
     ) -> PlacedCommand:
@@ -191,7 +222,7 @@ class MailboxConnection:
             if response.line.upper().startswith(b"* CAPABILITY "):
                 self._note_capabilities(b"[" + response.line[2:] + b"]")
         if result != "OK":
-            raise refusal(result, text, doing)
+            raise errors.from_refusal(result, text, doing)
         return command.responses
 
     def _client_now(self) -> ImapClient:
@@ -215,26 +246,8 @@ class MailboxConnection:
         self.abort()
 
 
-def refusal(result: str, text: str, doing: str) -> errors.TerminalError:
-    """Return the error for a tagged NO or BAD."""
-    found = re.match(r"\[([A-Z-]+)[^\]]*\] ?(.*)", text)
-    code, said = (found[1], found[2]) if found else ("", text)
-    sentence = f"could not {doing}: the server said {said.rstrip('.') or result}"
-    match code:
-        case "AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED":
-            return errors.NotAllowedError(
-                f"{sentence}; check address and password with `mshare login`"
-            )
-        case "NONEXISTENT" | "TRYCREATE":
-            return errors.NoInputError(sentence)
-        case "NOPERM" | "CANNOT" | "PRIVACYREQUIRED" | "EXPIRED":
-            return errors.NotAllowedError(sentence)
-        case "OVERQUOTA" | "LIMIT" | "TOOBIG":
-            return errors.UnavailableError(sentence)
-        case "INUSE":  # an item that arrives, whose source pauses
-            return errors.CutError(f"{sentence}; try again later")
-        case "UNAVAILABLE" | "SERVERBUG" | "CONTACTADMIN":
-            return errors.TryLaterError(f"{sentence}; try again later")
-        case _:
-            bad = result == "BAD"
-            return (errors.ProtocolError if bad else errors.UnavailableError)(sentence)
+async def _news(begun: asyncio.Event, told: asyncio.Event, patience: float) -> None:
+    await begun.wait()  # DONE may follow the continuation only
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            await told.wait()

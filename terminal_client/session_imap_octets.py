@@ -53,11 +53,18 @@ class PlacedCommand(lib.Command):  # type: ignore[misc] # aioimaplib is untyped
         self.responses: list[Response] = []
         self.place = place
         self.on_continuation: Callable[[bytes], None] | None = None
+        self.on_response: Callable[[], None] | None = None
 
     def add(self, response: Response) -> None:
         """Keep an untagged response."""
         self.responses.append(response)
         self._reset_timer()
+        if self.on_response is not None:
+            self.on_response()
+
+    def queue(self) -> None:
+        """Stop the timer: the server is busy with an earlier command."""
+        self._timer.cancel()
 
     def stay(self) -> None:
         """Something arrived: the server is at work."""
@@ -105,13 +112,20 @@ class ImapProtocol(lib.IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib 
 
     def start(self, command: PlacedCommand) -> None:
         """Send a command; its answer is awaited by the caller."""
+        if self.pending:
+            command.queue()
         self.pending.append(command)
         self.transport.write(f"{command}\r\n".encode())
 
     def forget(self, command: PlacedCommand) -> None:
         """Stop waiting for a command."""
         if command in self.pending:
-            self.pending.remove(command)
+            self._remove(command)
+
+    def _remove(self, command: PlacedCommand) -> None:
+        self.pending.remove(command)
+        if self.pending:  # its turn now
+            self.pending[0].stay()
 
     def _place(self, before: tuple[bytes, ...], size: int) -> memoryview | None:
         for command in self.pending:
@@ -139,7 +153,7 @@ class ImapProtocol(lib.IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib 
         result, _, text = rest.partition(b" ")
         for command in self.pending:
             if command.tag.encode() == tag:
-                self.pending.remove(command)
+                self._remove(command)
                 command.close(text, result=result.decode(errors="replace").upper())
                 return
         raise AnswerError("an answer to no command")

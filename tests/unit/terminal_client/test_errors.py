@@ -10,8 +10,7 @@ import ssl
 import pytest
 
 from maild.mail.reply import Reply
-from terminal_client.errors import from_connect, from_reply
-from terminal_client.session_imap import refusal
+from terminal_client.errors import from_connect, from_refusal, from_reply
 
 
 @pytest.mark.parametrize(
@@ -44,11 +43,11 @@ def test_smtp(reply: Reply, status: int) -> None:
     ],
 )
 def test_imap(text: str, status: int) -> None:
-    assert refusal("NO", text, "look").status == status
+    assert from_refusal("NO", text, "look").status == status
 
 
 def test_imap_bad() -> None:
-    assert refusal("BAD", "what?", "look").status == os.EX_PROTOCOL
+    assert from_refusal("BAD", "what?", "look").status == os.EX_PROTOCOL
 
 
 def test_connecting() -> None:
