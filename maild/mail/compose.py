@@ -23,7 +23,13 @@ from maild.mail.letter import (
 )
 from maild.mail.notice import failure_notice
 from maild.mail.offer import MAX_JSON, MEDIA_TYPE, Answer, Offer
-from maild.mail.push import digest_in, push_frame, upload_head, with_digest
+from maild.mail.push import (
+    digest_in,
+    push_frame,
+    push_tail,
+    upload_head,
+    with_digest,
+)
 
 __all__ = [
     "Composed",
@@ -37,6 +43,7 @@ __all__ = [
     "item_stub",
     "offer_message",
     "push_frame",
+    "push_tail",
     "transfer_view",
     "upload_head",
     "with_digest",

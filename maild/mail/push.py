@@ -93,22 +93,33 @@ def push_frame(item: ItemFacts, boundary: str, facts: Facts) -> tuple[bytes, byt
         *_content_fields(item, plain.media_type(item.type, binary=True)),
         b"\r\n",
     ]
-    facts_part = {
+    behind = push_tail(boundary, item.type, item.size, item.sha256)
+    return b"".join(before), behind
+
+
+def push_tail(
+    boundary: str, media_type: str, size: int, sha256: str | None = None
+) -> bytes:
+    """Return what stands behind the octets of a push: of the same length always.
+
+    Whoever knows the boundary, the real media type and the size foresees it.
+    """
+    facts = {
         "maild": VERSION,
         "kind": "content",
-        "type": plain.media_type(item.type),
-        "size": item.size,
-        "sha256": item.sha256 or NO_DIGEST,
+        "type": plain.media_type(media_type),
+        "size": size,
+        "sha256": sha256 or NO_DIGEST,
     }
-    behind = [
-        b"\r\n",
-        edge,
-        parameter_field("Content-Type", MEDIA_TYPE, ()),
-        b"Content-Transfer-Encoding: 7bit\r\n\r\n",
-        json.dumps(facts_part, indent=1).replace("\n", "\r\n").encode("ascii"),
-        f"\r\n\r\n--{boundary}--\r\n".encode(),
-    ]
-    return b"".join(before), b"".join(behind)
+    return b"".join(
+        [
+            f"\r\n--{boundary}\r\n".encode(),
+            parameter_field("Content-Type", MEDIA_TYPE, ()),
+            b"Content-Transfer-Encoding: 7bit\r\n\r\n",
+            json.dumps(facts, indent=1).replace("\n", "\r\n").encode("ascii"),
+            f"\r\n\r\n--{boundary}--\r\n".encode(),
+        ]
+    )
 
 
 def with_digest(tail: bytes, sha256: str) -> bytes:

@@ -6,18 +6,18 @@ from __future__ import annotations
 import base64
 import binascii
 import quopri
+from dataclasses import replace
 from functools import partial
 
 from maild import ids
-from maild.mail.compose import Composed, Facts, ItemFacts, item_stub
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
 from maild.mail.transfer import Kind, Lifetimes, State
-from maild.smtpd import replies
+from maild.smtpd import kept, replies
 from maild.smtpd.intake import Arrived
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
-from maild.store import accounts, checkpoints, items, messages, trace, transfers
+from maild.store import accounts, arriving, checkpoints, messages, trace, transfers
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
 from maild.store.index import Tx
@@ -25,32 +25,17 @@ from maild.store.items import Item
 from maild.store.trace import TraceEvent
 from maild.store.transfers import FreshShare, Transfer
 
-LONGEST_NAME = 255
-"""Characters of a file name that are kept."""
 LONGEST_NOTE = 4096
 """Characters of a note that travels with an offer."""
 
 
-def responsibility(message_id: str, octets: int, sha256: str) -> Reply:
-    """Return the 250 that says what has landed (octets of the file)."""
-    return Reply(250, "0.0", f"{message_id} {octets} octets sha-256 {sha256}")
+def responsibility(message_id: str, octets: int, sha256: str | None) -> Reply:
+    """Return the 250 that says what has landed (octets of the file).
 
-
-def stub(
-    item: Item, account: Account, hostname: str, now: float, *, note: str = ""
-) -> Composed:
-    """Return the small message that stands for ``item``."""
-    shown = ItemFacts(
-        id=item.id,
-        name=item.name,
-        type=item.type,
-        size=item.size,
-        sha256=item.sha256,
-        sender=item.sender,
-        note=note,
-    )
-    facts = Facts(message_id=f"{item.id}@{hostname}", now=now, trace=item.trace)
-    return item_stub(shown, account.address, facts)
+    An item that is still arriving has no digest yet.
+    """
+    digest = "" if sha256 is None else f" sha-256 {sha256}"
+    return Reply(250, "0.0", f"{message_id} {octets} octets{digest}")
 
 
 def told(tx: Tx, transaction: Transaction, text: str, now: float) -> None:
@@ -114,8 +99,7 @@ def _uploaded(arrived: Arrived) -> tuple[Part, Sealed]:
     blob = arrived.blob_of(part)
     if blob is None:
         raise ReplyError(replies.NO_PARTS)
-    announced = dict(part.disposition_params).get("size", "")
-    if announced.isdecimal() and int(announced) != blob.size:
+    if kept.announced_size(part) not in (None, blob.size):
         raise ReplyError(replies.NOT_WHAT_WAS_OFFERED)
     return part, blob
 
@@ -134,31 +118,11 @@ def _keep_upload(
     now: float,
 ) -> None:
     """Keep an upload, and its reply for ``remembered`` seconds: it may get lost."""
-    content_id = messages.add_content(
-        tx, arrived.rope, arrived.structure, transaction.trace
-    )
-    share = arrived.share
-    item = Item(
-        id=transaction.id,
-        account_id=account.id,
-        own=True,
-        content_id=content_id,
-        blob_id=blob.id,
-        section="1",
-        name=(part.filename or "unnamed")[:LONGEST_NAME],
-        type=share["Type"].lower() or f"{part.type}/{part.subtype}",
-        size=blob.size,
-        sha256=blob.sha256,
-        number=share["Number"] or None,
-        code=share["Code"] or None,
-        terminal=share["Terminal"] or None,
-        sender=None,
-        library_uid=None,
-        items_uid=None,
-        trace=transaction.trace,
-        created=now,
-    )
-    items.add(tx, item, stub(item, account, hostname, now), inbox=None, now=now)
+    item = kept.of_upload(transaction, account.id, part, arrived.share, blob.size, now)
+    item = replace(item, blob_id=blob.id, sha256=blob.sha256)
+    stub = kept.stub(item, account.address, hostname, now)
+    arriving.whole(tx, item, arrived.rope, arrived.structure, stub, inbox=None, now=now)
+    arriving.go_on(tx, item.id, now)
     if transaction.bound is not None:
         checkpoints.finish(
             tx, transaction.bound, transaction.id, str(reply), remembered, now

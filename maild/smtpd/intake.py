@@ -39,7 +39,7 @@ class Arrived:
     facts: bytes | None
     """Its application/vnd.maild+json part."""
     trace: str | None
-    """Of its Maild-Trace field."""
+    """Of its Maild-Trace field, if it can be one of ours."""
     share: dict[str, str]
     """Its Share- fields: number, code, terminal, type."""
     blobs: dict[int, Sealed]
@@ -307,14 +307,24 @@ class Intake:
             rope=rope,
             structure=self._reader.structure,
             facts=self._reader.facts,
-            trace=header("Maild-Trace"),
-            share={
-                name: (header(f"Share-{name}") or "").strip()
-                for name in ("Number", "Code", "Terminal", "Type")
-            },
+            trace=trace_in(header),
+            share=share_fields(header),
             blobs=self._sealed,
             landed=_landed(rope, self._sealed),
         )
+
+
+def share_fields(header: Callable[[str], str | None]) -> dict[str, str]:
+    """Return what a terminal says of its upload: number, code, terminal, type."""
+    names = ("Number", "Code", "Terminal", "Type")
+    return {name: (header(f"Share-{name}") or "").strip() for name in names}
+
+
+def trace_in(header: Callable[[str], str | None]) -> str | None:
+    """Return a Maild-Trace field's value if it can be one of ours."""
+    found = (header("Maild-Trace") or "").strip()
+    is_one = 8 <= len(found) <= 64 and found.isascii() and found.isalnum()
+    return found if is_one else None
 
 
 def _landed(rope: Rope, blobs: dict[int, Sealed]) -> tuple[int, str]:

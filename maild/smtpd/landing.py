@@ -8,23 +8,23 @@ terminals submit is told in `maild.smtpd.filing`.  Each road ends in one index j
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 
 from maild import delivery_log, ids
 from maild.mail.compose import digest_in
 from maild.mail.offer import Answer, Offer, OfferError, parse_facts
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
-from maild.smtpd import filing, inbox, replies
+from maild.smtpd import filing, inbox, kept, replies
 from maild.smtpd.intake import Arrived, Intake
 from maild.smtpd.listener import Listener
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Ticket, Transaction
 from maild.store import (
     accounts,
+    arriving,
     checkpoints,
     consent,
-    items,
-    messages,
     transfers,
 )
 from maild.store.accounts import Account
@@ -32,7 +32,6 @@ from maild.store.blobs import Sealed
 from maild.store.consent import Randomness
 from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Tx
-from maild.store.items import Item
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ async def _land(
     arrived: Arrived | None = None
     if transaction.intake is not None:
         arrived = await _whole(listener, transaction.intake)
-        transaction.trace = _trace_in(arrived.trace) or transaction.trace
+        transaction.trace = arrived.trace or transaction.trace
     if account is not None:
         reply = await filing.file(listener, transaction, arrived, account)
     else:
@@ -91,13 +90,6 @@ async def _whole(listener: Listener, intake: Intake) -> Arrived:
     if intake.read_end():
         await in_thread(listener.threads, intake.carry_out)
     return intake.whole()
-
-
-def _trace_in(text: str | None) -> str | None:
-    """Return a Maild-Trace field's value if it can be one of ours."""
-    found = (text or "").strip()
-    is_one = 8 <= len(found) <= 64 and found.isascii() and found.isalnum()
-    return found if is_one else None
 
 
 async def _take_in(
@@ -208,36 +200,23 @@ def _keep_push(
     now: float,
 ) -> None:
     """Keep received content: Library, Items, INBOX, and the end of its offer."""
-    accepted, sender = ticket.accepted, transaction.mail.sender
-    account = accounts.get(tx, accepted.account_id)
-    content_id = messages.add_content(
-        tx, arrived.rope, arrived.structure, transaction.trace
-    )
-    item = Item(
-        id=transaction.id,
-        account_id=account.id,
-        own=False,
-        content_id=content_id,
-        blob_id=blob.id,
-        section="2",
-        name=accepted.name,
-        type=accepted.type,
-        size=blob.size,
-        sha256=blob.sha256,
-        number=None,
-        code=None,
-        terminal=None,
-        sender=sender,
-        library_uid=None,
-        items_uid=None,
-        trace=transaction.trace,
-        created=now,
-    )
-    stub = filing.stub(item, account, hostname, now, note=accepted.note)
+    account = accounts.get(tx, ticket.accepted.account_id)
+    item = kept.of_push(transaction, ticket, now)
+    item = replace(item, blob_id=blob.id, sha256=blob.sha256)
+    note = ticket.accepted.note
+    stub = kept.stub(item, account.address, hostname, now, note=note)
     is_small = arrived.structure.size <= ATTACH_LIMIT
-    items.add(tx, item, stub, inbox=None if is_small else stub, now=now)
+    item = arriving.whole(
+        tx,
+        item,
+        arrived.rope,
+        arrived.structure,
+        stub,
+        inbox=None if is_small else stub,
+        now=now,
+    )
     if is_small:
-        inbox.into(tx, account, "INBOX", content_id, (), now)
+        inbox.into(tx, account, "INBOX", item.content_id, (), now)
     consent.arrived(tx, ticket.proof, item.id, str(reply), now)
     if transaction.bound is not None:
         checkpoints.forget(tx, transaction.bound.key)

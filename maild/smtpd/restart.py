@@ -18,12 +18,14 @@ from dataclasses import dataclass
 
 from maild.mail.reply import ReplyError
 from maild.smtpd.intake import Intake
+from maild.smtpd.showing import Shown, shown
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Transaction
-from maild.store import checkpoints
+from maild.store import arriving, checkpoints
 from maild.store.checkpoints import Checkpoint, Envelope
 from maild.store.errors import DamagedError, NotFoundError, StoreError
 from maild.store.house import Store
+from maild.store.index import Tx
 
 _log = logging.getLogger(__name__)
 
@@ -47,13 +49,19 @@ class _Interrupted:
 class Checkpoints:
     """The interrupted transactions of one listener, and who is sending now.
 
-    ``lifetime``: seconds for which the store keeps one after it last grew.
+    ``lifetime``: seconds for which the store keeps one after it last grew;
+    ``hostname``: who we are, in what we compose.
     """
 
     def __init__(
-        self, threads: ThreadPoolExecutor, store: Store, lifetime: float
+        self,
+        threads: ThreadPoolExecutor,
+        store: Store,
+        lifetime: float,
+        hostname: str,
     ) -> None:
         self._threads = threads
+        self._hostname = hostname
         self._store = store
         self._lifetime = lifetime
         self._kept: dict[str, _Interrupted] = {}
@@ -117,15 +125,21 @@ class Checkpoints:
         Behind its registration and in front of whatever of it becomes durable.
         """
         assert transaction.bound is not None
+        now = self._store.clock()
         self._store.index.submit(
-            checkpoints.begin,
-            transaction.bound,
-            transaction.id,
-            intake.front,
-            intake.ours,
+            _begin,
+            Checkpoint(
+                transaction.bound,
+                transaction.id,
+                intake.front,
+                intake.ours,
+                None,
+                None,
+                self._lifetime,
+            ),
             blob_key,
-            self._lifetime,
-            self._store.clock(),
+            shown(transaction, intake, self._hostname, now),
+            now,
         ).add_done_callback(_tell)
 
     async def known(self, key: str) -> Checkpoint | None:
@@ -137,7 +151,7 @@ class Checkpoints:
         if transaction.bound is None:
             return
         with suppress(StoreError):
-            await self._store.index.write(checkpoints.forget, transaction.bound.key)
+            await self._forget(transaction.bound.key, transaction.id)
 
     # Going on
 
@@ -157,7 +171,7 @@ class Checkpoints:
         if known is None or known.blob_id is None:
             return None
         if known.envelope != bound:  # another rendering: its offsets mean another thing
-            await self._store.index.write(checkpoints.forget, bound.key)
+            await self._forget(bound.key, known.message_id)
             return None
         return await self._from_store(new, known, part_limit)
 
@@ -169,6 +183,7 @@ class Checkpoints:
         assert intake is not None
         if before.bound != bound:
             self._threads.submit(intake.abandon)
+            await self._forget(bound.key, before.id)
             return None
         try:
             await in_thread(self._threads, intake.flush)
@@ -176,8 +191,10 @@ class Checkpoints:
             self._threads.submit(intake.suspend)
             raise
         if intake.failure is not None:
+            await self._forget(bound.key, before.id)
             return None
         before.received = intake.taken
+        self._go_on(before)
         return before
 
     async def _from_store(
@@ -205,14 +222,41 @@ class Checkpoints:
             raise
         except (DamagedError, NotFoundError, ReplyError, ValueError) as error:
             _log.warning("%s: begins anew: %s", known.message_id, error)
-            await self._store.index.write(checkpoints.forget, known.envelope.key)
+            await self._forget(known.envelope.key, known.message_id)
             return None
         new.id = known.message_id
         new.bound = known.envelope
         (new.intake,) = restored
         new.received = new.intake.taken
         new.begun = True
+        self._go_on(new)
         return new
+
+    async def _forget(self, key: str, item_id: str) -> None:
+        """Forget what cannot be gone on with, and what was shown of it."""
+        now = self._store.clock()
+        blob_id = await self._store.index.write(_drop, key, item_id, now)
+        if blob_id is not None:
+            self._store.blobs.forget(blob_id)
+
+    def _go_on(self, transaction: Transaction) -> None:
+        """Wake what waits for an item that grows again."""
+        now = self._store.clock()
+        self._store.index.submit(arriving.go_on, transaction.id, now)
+
+
+def _begin(
+    tx: Tx, checkpoint: Checkpoint, blob_key: str, shows: Shown | None, now: float
+) -> None:
+    blob_id = checkpoints.begin(tx, checkpoint, blob_key, now)
+    if blob_id is not None and shows is not None:
+        arriving.begin(tx, shows.beginning, blob_id, shows.stub, now)
+
+
+def _drop(tx: Tx, key: str, item_id: str, now: float) -> int | None:
+    checkpoints.forget(tx, key)
+    item = arriving.give_up(tx, item_id, now)
+    return None if item is None else item.blob_id
 
 
 def _tell(done: Future[None]) -> None:

@@ -145,7 +145,9 @@ class SmtpStation:
         )
 
     def _checkpoints(self, threads: ThreadPoolExecutor) -> Checkpoints:
-        kept = Checkpoints(threads, self._store, self._lifetimes.queue)
+        kept = Checkpoints(
+            threads, self._store, self._lifetimes.queue, self._identity.hostname
+        )
         self._kept.append(kept)
         return kept
 

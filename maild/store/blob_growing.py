@@ -24,6 +24,9 @@ from maild.store.index import Index
 
 WATERMARK = 16 * 1024 * 1024
 """Octets after which a growing blob is synced: what a restart may cost."""
+MARK_FIRST = 256 * 1024
+"""Octets after which it is synced first, then twice as many each time: who reads behind
+the writer sees the beginning at once."""
 WRITEBACK = 8 * 1024 * 1024
 """Octets after which the kernel is asked to begin writing."""
 AHEAD = 3 * 1024 * 1024
@@ -72,6 +75,7 @@ class GrowingFile:
             self._reopen(prefix)
         self._lock = threading.Lock()
         self._marked = start
+        self._step = MARK_FIRST
         self._marking: Future[None] | None = None
         self._written_back = start
         self._name_is_durable = start > 0
@@ -111,7 +115,7 @@ class GrowingFile:
             self._shop.syncing.submit(
                 blob_disk.start_writeback, self._descriptor, start, self.size - start
             )
-        if self.size - self._marked >= WATERMARK:
+        if self.size - self._marked >= self._step:
             self.begin_mark()
 
     def begin_mark(self) -> None:
@@ -121,6 +125,7 @@ class GrowingFile:
             if busy or self._ending or self._marked == self.size or self._failure():
                 return
             self._marked = self.size
+            self._step = min(2 * self._step, WATERMARK)
             self._digest.mark_at(self.size)
             self._marking = self._shop.syncing.submit(self._mark, self.size)
 

@@ -12,6 +12,7 @@ from maild.store.blob_growing import GrowingFile, Workshop
 from maild.store.blob_prefix import Prefix
 from maild.store.blob_records import Landed, Place, Sealed
 from maild.store.errors import StoreError
+from maild.store.index import Tx
 
 INLINE = 64 * 1024
 """Octets up to which a blob lives in the index: one file each would lose (bench)."""
@@ -136,10 +137,13 @@ class BlobWriter:
             return
         self._failed = False
         self.close()
-        if self._file is not None:
-            self._shop.disk.discard(self._key)
         if self._registered is not None:
-            self._shop.index.submit(blob_records.forget, self._registered.result())
+            self._shop.index.submit(self._forget, self._registered.result())
+
+    def _forget(self, tx: Tx, blob_id: int) -> None:
+        """Remove record and file, unless somebody refers to them (a job)."""
+        if blob_records.forget(tx, blob_id):
+            self._shop.disk.discard(self._key)
 
     def close(self) -> None:
         """Stop; what is durable stays until gc finds that nobody wants it."""

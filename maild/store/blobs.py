@@ -179,9 +179,20 @@ class Blobs:
         try:
             return BlobWriter.reopened(self._shop, blob_id, place, prefix)
         except DamagedError:
-            if self._index.submit(blob_records.forget, blob_id).result():
-                self._disk.discard(place.key)
+            self._index.submit(self._forget, blob_id).result()
             raise
+
+    def forget(self, blob_id: int) -> None:
+        """Remove a blob that will not grow and that nobody refers to; returns at once.
+
+        A sealed one is left to gc: another may share its file.
+        """
+        self._index.submit(self._forget, blob_id)
+
+    def _forget(self, tx: Tx, blob_id: int) -> None:
+        key = tx.value("SELECT key FROM blob WHERE id = ?1 AND sealed = 0", blob_id)
+        if key is not None and blob_records.forget(tx, blob_id):
+            self._disk.discard(key)
 
     def open(self, blob_id: int) -> BlobReader:
         """Open a blob for reading; blocks.  Raises `NotFoundError`."""

@@ -7,7 +7,7 @@ the blob's durable length.  As long as a checkpoint is kept, so is its blob.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from maild.store.index import Row, Tx
@@ -74,25 +74,17 @@ _COLUMNS = """key, kind, account_id, sender, recipient, size, body, message_id, 
     ours, blob_id, final_reply, lifetime"""
 
 
-def begin(
-    tx: Tx,
-    envelope: Envelope,
-    message_id: str,
-    head: bytes,
-    ours: int,
-    blob_key: str,
-    lifetime: float,
-    now: float,
-) -> None:
+def begin(tx: Tx, checkpoint: Checkpoint, blob_key: str, now: float) -> int | None:
     """Keep a checkpoint of a message whose blob begins to grow; replaces an older one.
 
     Submitted behind the blob's registration and before anything of it is durable.
+    Returns the blob's id; None (and nothing is kept) if it has been given up meanwhile.
     """
-    blob_id = tx.value("SELECT id FROM blob WHERE key = ?1", blob_key)
+    blob_id: int | None = tx.value("SELECT id FROM blob WHERE key = ?1", blob_key)
     if blob_id is None:
-        return  # it has been given up meanwhile
-    checkpoint = Checkpoint(envelope, message_id, head, ours, blob_id, None, lifetime)
-    _put(tx, checkpoint, now)
+        return None
+    _put(tx, replace(checkpoint, blob_id=blob_id), now)
+    return blob_id
 
 
 def finish(

@@ -220,6 +220,20 @@ def offered_to(tx: Tx, proof: str) -> Address | None:
     return None if found is None else parse_address(found)
 
 
+def arrives(tx: Tx, proof: str, item_id: str) -> None:
+    """Record as which item the content of an accepted offer is arriving."""
+    tx.run("UPDATE offer SET item_id = ?2 WHERE proof = ?1", proof, item_id)
+
+
+def taken_back(tx: Tx, item_id: str) -> None:
+    """Let the offer that brings an arriving item open nothing any more."""
+    tx.run(
+        """UPDATE offer SET state = 'declined', reserved = 0
+        WHERE item_id = ?1 AND state IN ('accepted', 'expired')""",
+        item_id,
+    )
+
+
 def arrived(tx: Tx, proof: str, item_id: str, final_reply: str, now: float) -> None:
     """Record that the content is here, and the reply that said so.
 

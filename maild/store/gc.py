@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from maild.store import checkpoints
+from maild.store import arriving, checkpoints
 from maild.store.blob_disk import Disk
 from maild.store.index import Index, Tx
 
@@ -34,6 +34,8 @@ class Collected:
 def collect(disk: Disk, index: Index, now: float, older_than: float) -> Collected:
     """Remove what nothing refers to since ``older_than`` seconds; blocks."""
     index.submit(checkpoints.expire, now).result()
+    for item_id in index.read_here(arriving.stranded, now):
+        index.submit(arriving.give_up, item_id, now).result()
     before = now - older_than
     blobs = files = octets = last = 0
     while True:

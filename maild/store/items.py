@@ -29,7 +29,8 @@ class Item:
     name: str
     type: str
     size: int
-    sha256: str
+    sha256: str | None
+    """None while its octets are still arriving."""
     number: str | None
     code: str | None
     terminal: str | None
@@ -47,7 +48,13 @@ _PLACES = {"Library": "library_uid", "Items": "items_uid", "INBOX": "inbox_uid"}
 
 
 def add(
-    tx: Tx, item: Item, stub: Composed, *, inbox: Composed | None, now: float
+    tx: Tx,
+    item: Item,
+    stub: Composed,
+    *,
+    inbox: Composed | None,
+    now: float,
+    flags: tuple[str, ...] = _SEEN,
 ) -> Item:
     """Put an item into Library and its stub into Items (and ``inbox`` into INBOX).
 
@@ -57,8 +64,8 @@ def add(
     messages.hold_content(tx, item.content_id)
     item = replace(
         item,
-        library_uid=_place(tx, item, "Library", item.content_id, _SEEN, now),
-        items_uid=_place(tx, item, "Items", _small(tx, item, stub), _SEEN, now),
+        library_uid=_place(tx, item, "Library", item.content_id, flags, now),
+        items_uid=_place(tx, item, "Items", _small(tx, item, stub), flags, now),
     )
     inbox_uid = inbox and _place(tx, item, "INBOX", _small(tx, item, inbox), (), now)
     values = list(astuple(replace(item, sender=None)))
@@ -71,6 +78,31 @@ def add(
         inbox_uid,
     )
     return item
+
+
+def complete(
+    tx: Tx, item: Item, stub: Composed, *, inbox: Composed | None, now: float
+) -> Item:
+    """Note what is only known once all octets of an item are here; renew its stub."""
+    library = mailboxes.must_find(tx, item.account_id, "Library")
+    if item.library_uid is not None:
+        messages.store_flags(tx, library.id, [item.library_uid], "-", ("$Arriving",))
+    if item.items_uid is not None:
+        stubs = mailboxes.must_find(tx, item.account_id, "Items")
+        messages.expunge(tx, stubs.id, [item.items_uid])
+    items_uid = _place(tx, item, "Items", _small(tx, item, stub), _SEEN, now)
+    inbox_uid = inbox and _place(tx, item, "INBOX", _small(tx, item, inbox), (), now)
+    tx.run(
+        """UPDATE item SET sha256 = ?2, items_uid = ?3, inbox_uid = ?4, name = ?5,
+            type = ?6 WHERE id = ?1""",
+        item.id,
+        item.sha256,
+        items_uid,
+        inbox_uid,
+        item.name,
+        item.type,
+    )
+    return replace(item, items_uid=items_uid)
 
 
 def _small(tx: Tx, item: Item, composed: Composed) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from maild.mail.address import Address, AddressError, parse_address
 from maild.mail.transfer import FINAL, Event, Lifetimes
-from maild.store import consent, items, mailboxes, messages, transfers
+from maild.store import arriving, consent, items, mailboxes, messages, transfers
 from maild.store.index import Tx
 from maild.store.mailboxes import Mailbox
 from maild.store.messages import Line
@@ -139,7 +139,9 @@ def expunge(tx: Tx, source: Mailbox, uids: Sequence[int], now: float) -> None:
     elif source.name in MADE_BY_US:
         for uid in uids:
             item = items.by_place(tx, source.id, uid)
-            if item is not None:
+            if item is not None and item.sha256 is None:
+                arriving.refuse(tx, item, now)
+            elif item is not None:
                 items.remove(tx, source.account_id, item.id, now)
     messages.expunge(tx, source.id, uids)
 

@@ -76,6 +76,17 @@ def add_content(
     return content_id
 
 
+def complete_content(tx: Tx, content_id: int, rope: Rope) -> None:
+    """Keep the whole rope of a rendering whose blobs and structure were known."""
+    pieces, constants = rope.to_columns()
+    tx.run(
+        "UPDATE content SET pieces = ?2, constants = ?3, complete = 1 WHERE id = ?1",
+        content_id,
+        pieces,
+        constants,
+    )
+
+
 def add_small(tx: Tx, octets: bytes, structure: Structure, trace: str) -> int:
     """Keep a message that is whole in memory, such as a composed one."""
     return add_content(tx, Rope([Constant(octets)]), structure, trace)

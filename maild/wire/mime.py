@@ -107,6 +107,11 @@ class MessageReader:
         return self._finished
 
     @property
+    def boundary(self) -> str:
+        """The boundary of the message's own parts; "" when it has none."""
+        return self._open[0].needle[4:].decode("ascii") if self._open else ""
+
+    @property
     def raw_start(self) -> int | None:
         """Octets of the message in front of the raw blob that is growing, if one is.
 

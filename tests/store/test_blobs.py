@@ -129,13 +129,17 @@ def test_a_reader_may_come_before_the_first_octet(room: Room) -> None:
 def test_the_watermark_follows_by_itself(room: Room) -> None:
     piece = octets(1 << 20)
     writer = room.store.blobs.create()
-    for _ in range(WATERMARK // len(piece)):
-        writer.append(piece)
+    writer.append(piece)
     blob = writer.id
+    durable = 0
+    while durable < WATERMARK and writer.size < 8 * WATERMARK:
+        writer.append(piece)
+        durable = room.store.blobs.state(blob).durable
     writer.close()  # waits for the watermark under way
-    assert room.store.blobs.state(blob).durable == WATERMARK
-    digests = room.read(blob_records.segments, blob)
-    assert digests == [xxh3_128(piece * 4).digest()] * (WATERMARK // SEGMENT)
+    assert room.store.blobs.state(blob).durable >= WATERMARK
+    whole = room.read(blob_records.segments, blob)[: WATERMARK // SEGMENT]
+    assert whole == [xxh3_128(piece * 4).digest()] * len(whole)
+    assert len(whole) == WATERMARK // SEGMENT
 
 
 async def test_growth_is_durable_though_its_source_stalls(tmp_path: Path) -> None:

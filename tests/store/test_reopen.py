@@ -13,7 +13,7 @@ from xxhash import xxh3_128
 
 from maild.store import blob_records, checkpoints
 from maild.store.blobs import INLINE, SEGMENT, WATERMARK, BlobWriter
-from maild.store.checkpoints import Envelope, Kind
+from maild.store.checkpoints import Checkpoint, Envelope, Kind
 from maild.store.errors import (
     DamagedError,
     InUseError,
@@ -237,7 +237,8 @@ def bound(account: int, key: str = "k") -> Envelope:
 
 def begin(room: Room, blob: int, envelope: Envelope) -> None:
     key = room.value("SELECT key FROM blob WHERE id = ?1", blob)
-    room.write(checkpoints.begin, envelope, "id", b"front", 2, key, LIFETIME, room.now)
+    kept = Checkpoint(envelope, "id", b"front", 2, None, None, LIFETIME)
+    room.write(checkpoints.begin, kept, key, room.now)
 
 
 def test_a_checkpoint_keeps_its_blob_until_nobody_comes_back(
@@ -285,8 +286,8 @@ def test_a_blob_that_is_known_is_gone_on_with(room: Room, alice: int) -> None:
 
 
 def test_a_blob_that_was_given_up_has_no_checkpoint(room: Room, alice: int) -> None:
-    envelope = bound(alice)
-    room.write(checkpoints.begin, envelope, "id", b"", 0, "gone", LIFETIME, room.now)
+    kept = Checkpoint(bound(alice), "id", b"", 0, None, None, LIFETIME)
+    room.write(checkpoints.begin, kept, "gone", room.now)
     assert room.read(checkpoints.everything) == []
 
 

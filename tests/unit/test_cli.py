@@ -221,8 +221,8 @@ def test_checkpoint(maild: Operator) -> None:
         writer = records.store.blobs.create()
         writer.append(bytes(100_000))
         writer.flush()
-        begin = (bound, "id-1", b"head", 0, writer.key, 60.0, 1e9)
-        records.write(checkpoints.begin, *begin)
+        kept = checkpoints.Checkpoint(bound, "id-1", b"head", 0, None, None, 60.0)
+        records.write(checkpoints.begin, kept, writer.key, 1e9)
         writer.close()
 
     maild.with_store(fill)

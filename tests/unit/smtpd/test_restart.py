@@ -223,7 +223,10 @@ async def test_what_is_no_longer_in_memory_is_in_the_store(
     )
     offset, _ = await push.go_on(house.station)
     assert 1_000_000 - 80 <= offset <= 1_000_000
-    (item,) = await house.station.items(house.station.bob)
+    whole = [
+        item for item in await house.station.items(house.station.bob) if item.sha256
+    ]
+    (item,) = whole
     assert item.sha256 == digest(push.octets)
     await other.go_on(house.station)
     assert listed(house.station) == []
