@@ -23,6 +23,10 @@ CREATE TABLE IF NOT EXISTS uploads (
     transid TEXT NOT NULL,
     head    BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS acknowledged (
+    transid TEXT PRIMARY KEY,
+    octets  INTEGER NOT NULL
+) STRICT;
 """
 
 
@@ -37,6 +41,8 @@ class Begun:
     """The message's header block with its empty line; the file follows."""
     tried: bool
     """Whether the server may know the TRANSID."""
+    acknowledged: int = 0
+    """Octets of the file that the server had when it was last heard of."""
 
 
 class Journal:
@@ -53,11 +59,14 @@ class Journal:
             return None
         with self._open() as base:
             row = base.execute(
-                "SELECT transid, head FROM uploads"
+                "SELECT transid, head, coalesce(octets, 0)"
+                " FROM uploads LEFT JOIN acknowledged USING (transid)"
                 " WHERE number = ? AND code = ? AND account = ?",
                 (int(entry.number), entry.code, account),
             ).fetchone()
-        return Begun(entry, row[0], row[1], tried=True) if row else None
+        if row is None:
+            return None
+        return Begun(entry, row[0], row[1], tried=True, acknowledged=row[2])
 
     def keep(self, begun: Begun, account: str) -> None:
         """Remember an upload before its first octet leaves."""
@@ -73,6 +82,24 @@ class Journal:
         """Forget an upload that was acknowledged, or that nobody can go on with."""
         with self._open() as base:
             base.execute("DELETE FROM uploads WHERE transid = ?", (begun.transid,))
+            base.execute("DELETE FROM acknowledged WHERE transid = ?", (begun.transid,))
+
+    def acknowledge(self, begun: Begun, octets: int) -> None:
+        """Note how much of the file the server has, before anybody is told."""
+        with self._open() as base:
+            base.execute(
+                "INSERT OR REPLACE INTO acknowledged (transid, octets) VALUES (?, ?)",
+                (begun.transid, octets),
+            )
+
+    def under_way(self) -> dict[tuple[str, str], int]:
+        """Return how much the server has of each upload, by number and code."""
+        with self._open() as base:
+            rows = base.execute(
+                "SELECT number, code, coalesce(octets, 0)"
+                " FROM uploads LEFT JOIN acknowledged USING (transid)"
+            )
+            return {(f"{number:03d}", code): octets for number, code, octets in rows}
 
     def _open(self) -> AbstractContextManager[sqlite3.Connection]:
         return database.opened(self._path, _SCHEMA)

@@ -7,14 +7,15 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from terminal_client import errors, reading, upload_attempt
-from terminal_client.attempts import Attempts
+from terminal_client.attempts import Attempts, Progress
 from terminal_client.connections import Connections
+from terminal_client.hashing import in_thread
 from terminal_client.journal import Begun, Journal
 from terminal_client.matching import Remembered
 from terminal_client.memory import Memory
@@ -24,6 +25,12 @@ from terminal_client.upload_attempt import Receipt
 
 LOOK = 0.2
 """Seconds between two looks whether somebody else has ended."""
+NOTE_EVERY = 0.5
+"""Seconds between two notes of how far an upload has come."""
+
+
+def _nobody(entry: Remembered) -> None:
+    """Need no word that an upload begins."""
 
 
 class Outgoing:
@@ -56,11 +63,18 @@ class Outgoing:
             os.close(held)
 
     async def upload(
-        self, path: Path, attempts: Attempts
+        self,
+        path: Path,
+        attempts: Attempts,
+        begin: Callable[[Remembered], None] = _nobody,
     ) -> tuple[Remembered, Receipt]:
-        """Upload a file, from where an earlier attempt ended, until it is there."""
+        """Upload a file, from where an earlier attempt ended, until it is there.
+
+        ``begin`` is told each row of Table 1 under which the file goes now.
+        """
         with await asyncio.to_thread(reading.open_file, path) as file:
             begun = await asyncio.to_thread(self._begun, file)
+            begin(begun.entry)
             try:
                 receipt = await attempts.persist(
                     partial(self._attempt, file, begun, attempts)
@@ -70,6 +84,7 @@ class Outgoing:
                 attempts.tell(f"it begins anew: {sentence}")
                 await asyncio.to_thread(self._journal.forget, begun)
                 begun = await asyncio.to_thread(self._fresh, file)
+                begin(begun.entry)
                 receipt = await attempts.persist(
                     partial(self._attempt, file, begun, attempts)
                 )
@@ -84,10 +99,14 @@ class Outgoing:
     async def _attempt(
         self, file: LocalFile, begun: Begun, attempts: Attempts
     ) -> Receipt:
-        async with self._connections.smtp() as smtp:
-            return await upload_attempt.upload(
-                smtp, self._profile.address, file, begun, attempts.progress
-            )
+        noted = _Noted(self._journal, begun, attempts.progress)
+        try:
+            async with self._connections.smtp() as smtp:
+                return await upload_attempt.upload(
+                    smtp, self._profile.address, file, begun, noted
+                )
+        finally:
+            await noted.settle()
 
     def _begun(self, file: LocalFile) -> Begun:
         """Return the upload of exactly this file that was cut, or begin one."""
@@ -102,6 +121,41 @@ class Outgoing:
         )
         self._journal.keep(begun, str(self._profile.address))
         return begun
+
+
+class _Noted:
+    """Shows progress once it stands in the journal: no later run ever shows less."""
+
+    def __init__(self, journal: Journal, begun: Begun, progress: Progress) -> None:
+        self._journal = journal
+        self._begun = begun
+        self._progress = progress
+        self._latest: tuple[int, int] | None = None
+        self._noting: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+
+    def __call__(self, done: int, total: int) -> None:
+        self._latest = (max(done, self._begun.acknowledged), total)
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.ensure_future(self._note())
+
+    async def _note(self) -> None:
+        while self._latest is not None:
+            (done, total), self._latest = self._latest, None
+            if done > self._begun.acknowledged:
+                with suppress(errors.TerminalError):  # worth no upload
+                    await in_thread(self._journal.acknowledge, self._begun, done)
+                self._begun.acknowledged = done
+            self._progress(done, total)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NOTE_EVERY):
+                    await self._over.wait()
+
+    async def settle(self) -> None:
+        """Show the last of it."""
+        self._over.set()
+        if self._noting is not None:
+            await self._noting
 
 
 def _locked(lock: Path) -> int | None:

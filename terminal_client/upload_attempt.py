@@ -21,14 +21,12 @@ from maild.wire import smtp
 from maild.wire.smtp_reply import ReplyFormatError, transaction_offset
 from terminal_client import errors
 from terminal_client.attempts import Progress
+from terminal_client.chunks import Chunks
 from terminal_client.journal import Begun
 from terminal_client.matching import Remembered
 from terminal_client.naming import told_name
 from terminal_client.reading import LocalFile
-from terminal_client.session_smtp import LAST_REPLY_TIMEOUT, SubmissionConnection
-
-CHUNK = 64 << 20
-"""Octets in one BDAT chunk."""
+from terminal_client.session_smtp import SubmissionConnection
 
 _RECEIPT = re.compile(r"(\S+) ([0-9]+) octets sha-256 ([0-9a-f]{64})")
 
@@ -116,7 +114,7 @@ class _Attempt:
         self._size = file.shape.size
         self._total = len(begun.head) + self._size
         self._offset = 0
-        self._chunks = _Chunks(self, connection, self._total)
+        self._chunks = Chunks(connection, self.must_be_positive, self._total)
 
     async def open(self, sender: Address) -> None:
         """MAIL and RCPT; or MAIL alone, when it may be answered by an offset."""
@@ -150,7 +148,7 @@ class _Attempt:
         if self._offset > self._total:
             await self._connection.command(b"RSET\r\n")
             raise errors.RestartError(f"the server said {reply}, which is no place")
-        self._chunks.sent = self._offset
+        self._chunks.begin_at(self._offset)
 
     async def _must_go_on(self, reply: Reply) -> None:
         """Raise what a refusal of a known upload means."""
@@ -163,17 +161,23 @@ class _Attempt:
         raise errors.CutError(str(errors.from_reply(reply, "go on with the upload")))
 
     async def stream(self, progress: Progress) -> Reply:
-        """Send the rest as chunks; return the reply to the last one."""
+        """Send the rest as chunks; return the reply to the last one.
+
+        ``progress`` is told what the server has acknowledged.
+        """
         head = self._begun.head
         start = max(0, self._offset - len(head))
-        progress(start, self._size)
+
+        def landed(octets: int) -> None:
+            progress(max(0, octets - len(head)), self._size)
+
+        landed(self._offset)
         try:
-            await self._chunks.send(head[self._offset :])
+            await self._chunks.send(head[self._offset :], landed)
             async with aclosing(self._file.pieces(start)) as pieces:
                 async for piece in pieces:
-                    await self._chunks.send(piece)
-                    progress(self._chunks.sent - len(head), self._size)
-            return await self._chunks.last_reply()
+                    await self._chunks.send(piece, landed)
+            return await self._chunks.last_reply(landed)
         except errors.CutError:
             # A server that hangs up usually said why just before.
             connection = self._connection
@@ -204,51 +208,3 @@ class _Attempt:
                 f"({receipt.octets} octets, sha-256 {receipt.sha256}); upload it again"
             )
         return receipt
-
-
-class _Chunks:
-    """Cuts a message of known size into BDAT chunks, and watches the replies."""
-
-    def __init__(
-        self, attempt: _Attempt, connection: SubmissionConnection, total: int
-    ) -> None:
-        self.sent = 0
-        """Octets of the message that were sent, or that the server had before."""
-        self._attempt = attempt
-        self._connection = connection
-        self._total = total
-        self._left = 0
-        self._unanswered = 0
-        self._ended = False
-
-    async def send(self, octets: bytes) -> None:
-        view = memoryview(octets)
-        while view:
-            if not self._left:
-                self._begin_chunk()
-            part = view[: self._left]
-            await self._connection.send_octets(part)
-            self.sent += len(part)
-            self._left -= len(part)
-            view = view[len(part) :]
-        # Before the end, a reply is to an earlier chunk, or refuses this one.
-        while self.sent < self._total and self._connection.replies_waiting():
-            await self._take()
-
-    def _begin_chunk(self) -> None:
-        self._left = min(CHUNK, self._total - self.sent)
-        self._ended = self.sent + self._left == self._total
-        self._connection.write(smtp.bdat(self._left, last=self._ended))
-        self._unanswered += 1
-
-    async def last_reply(self) -> Reply:
-        if not self._ended:  # the server has all of it, but nobody heard it say so
-            self._begin_chunk()
-        while self._unanswered > 1:
-            await self._take()
-        return await self._take()
-
-    async def _take(self) -> Reply:
-        reply = await self._connection.reply(LAST_REPLY_TIMEOUT)
-        self._unanswered -= 1
-        return self._attempt.must_be_positive(reply)

@@ -19,6 +19,8 @@ MIB = 2**20
 SIZE = 64 * MIB
 SLICE = 4 * MIB
 """Octets that a terminal asks for at a time."""
+WATERMARK = 16 * MIB
+"""Octets at most that a server has taken and not recorded yet."""
 OVERHEAD = 1.01
 """What TLS and commands add, at most."""
 
@@ -116,6 +118,7 @@ def test_an_upload_goes_on(programs: Programs, tmp_path: Path, end: str) -> None
         if end == "kill":
             programs.mshare("carol", "upload", file)
         print(f"{end}: {proxy.up:,} octets went for {SIZE:,}")
+        assert proxy.up <= (SIZE + WATERMARK) * OVERHEAD
     items = programs.mshare("carol", "ls", "--json").json
     (item,) = [i for i in items if i["name"] == file.name]
     assert item["sha256"] == sha256(file)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terminal_client import attempts, errors, hashing, reading, upload_attempt
+from terminal_client import attempts, chunks, errors, hashing, reading, upload_attempt
 from terminal_client.attempts import Attempts
 from terminal_client.connections import Connections
 from terminal_client.memory import Memory
@@ -119,22 +119,23 @@ async def run(folder: Path, target: Target, content: bytes, *, alone: bool) -> N
     path.write_bytes(content)
     async with servers(folder, smtp=target.serve) as made:
         with (
-            mock.patch.object(upload_attempt, "CHUNK", 3000),
+            mock.patch.multiple(
+                chunks, CHUNK_FIRST=3000, CHUNK_LEAST=3000, CHUNK_MOST=3000
+            ),
             mock.patch.object(reading, "PIECE", 700),
             mock.patch.object(attempts, "WAITS", (0.0,) * 20 if alone else ()),
             mock.patch.multiple(hashing, PIECE=512, STEP=2048),
         ):
+            seen: list[int] = []
             while True:
-                seen: list[int] = []
                 try:
                     await upload(made.profile, path, seen)
                 except errors.TryLaterError:
                     assert not alone
                 else:
-                    assert seen[-1] == len(content)
                     break
-                finally:
-                    assert seen == sorted(seen)
+            assert seen == sorted(seen)  # not even over a new run
+            assert seen[-1] == len(content)
     assert target.message.partition(b"\r\n\r\n")[2] == content
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from maild.mail.address import parse_address
-from terminal_client import errors, reading, upload_attempt
+from terminal_client import chunks, errors, reading, upload_attempt
 from terminal_client.matching import Remembered
 from terminal_client.session_smtp import SubmissionConnection
 from terminal_client.tls import client_context
@@ -96,7 +96,8 @@ async def test_an_upload(tmp_path: Path, size: int) -> None:
 async def test_chunks_are_cut_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload_attempt, "CHUNK", 1000)
+    for size in ("CHUNK_FIRST", "CHUNK_LEAST", "CHUNK_MOST"):
+        monkeypatch.setattr(chunks, size, 1000)
     content = os.urandom(4321)
 
     async def script(talk: Talk) -> None:
