@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from maild.imapd.annotated import Annotated
 from maild.imapd.outcome import Done
 from maild.imapd.session import Session, Verb
 from maild.wire.imap_cursor import BadError, Cursor
@@ -26,7 +27,7 @@ LOGGED_IN = (
     "CONDSTORE",
     "STATUS=SIZE",
 )
-ENABLED_BY_NAME = frozenset({"IMAP4REV2", "CONDSTORE", "METADATA", "METADATA-SERVER"})
+ENABLED_BY_NAME = frozenset({"IMAP4REV2", "CONDSTORE", "METADATA"})
 """What ENABLE switches on (RFC 5161)."""
 MOST_WORDS = 64
 """Names in one ENABLE, or strings in one ID (RFC 2971 §3.3: 30 pairs)."""
@@ -64,6 +65,9 @@ async def enable(session: Session, command: Command) -> Done:
     cursor.end()
     fresh = [n for n in names if n in ENABLED_BY_NAME and n not in session.enabled]
     session.enabled.update(fresh)
+    if "METADATA" in fresh:  # changes are told from now on (RFC 5464 §4.1)
+        session.annotated = Annotated(session.store.index, session.owner.id)
+        await session.annotated.begin()
     shown = ["IMAP4rev2" if name == "IMAP4REV2" else name for name in fresh]
     await session.untagged(" ".join(["ENABLED", *shown]).encode())
     return Done("enabled")
@@ -91,9 +95,13 @@ def _skip_pairs(cursor: Cursor) -> None:
             raise BadError("too many fields")
 
 
-async def noop(_session: Session, command: Command) -> Done:
-    """NOOP and CHECK: what is new is told with every answer (RFC 9051 §6.1.2)."""
+async def noop(session: Session, command: Command) -> Done:
+    """NOOP and CHECK: what is new is told with every answer (RFC 9051 §6.1.2).
+
+    Annotations only here and in IDLE: to look for them with every answer would cost.
+    """
     command.cursor().end()
+    await session.tell_annotations()
     return Done("nothing done")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from maild.imapd.mailboxes import find, take_name
 from maild.imapd.outcome import Done
 from maild.imapd.session import Session, Verb
-from maild.store import mailboxes
+from maild.store import item_view, metadata
 from maild.store.index import Tx
 from maild.wire.imap_cursor import BadError, Cursor
 from maild.wire.imap_read import Command
@@ -49,10 +49,9 @@ async def getmetadata(session: Session, command: Command) -> Done:
     cursor.end()
     if name:
         name = (await find(session, name)).name
-    entries = await session.store.index.read(
-        mailboxes.get_metadata, session.owner.id, name
+    found = await session.store.index.read(
+        _found, session.owner.id, name, wanted, options.depth
     )
-    found = {n: v for n, v in entries.items() if _is_wanted(n, wanted, options.depth)}
     most = options.largest
     shown = {n: v for n, v in found.items() if most is None or len(v) <= most}
     await _tell(session, name, shown)
@@ -105,16 +104,22 @@ def _take_entry(cursor: Cursor) -> str:
     return name
 
 
-def _is_wanted(name: str, wanted: list[str], depth: str) -> bool:
-    name = name.lower()
+def _found(
+    tx: Tx, account_id: int, mailbox: str, wanted: list[str], depth: str
+) -> dict[str, bytes]:
+    """Return the entries that are wanted and there (a reading job)."""
+    below = depth != "0"
+    found: dict[str, bytes] = {}
     for entry in wanted:
-        if name == entry:
-            return True
-        if depth == "0" or not name.startswith(entry + "/"):
-            continue
-        if depth == "INFINITY" or "/" not in name[len(entry) + 1 :]:
-            return True
-    return False
+        there = metadata.find(tx, account_id, mailbox, entry, below=below)
+        if mailbox == item_view.MAILBOX:
+            there |= item_view.find(tx, account_id, entry, below=below)
+        found |= {
+            name: value
+            for name, value in there.items()
+            if depth != "1" or "/" not in name[len(entry) + 1 :]
+        }
+    return found
 
 
 async def _tell(session: Session, mailbox: str, entries: dict[str, bytes]) -> None:
@@ -144,7 +149,9 @@ async def setmetadata(session: Session, command: Command) -> Done:
         _check(entry, value)
     if name:
         name = (await find(session, name)).name
-    await session.store.index.write(_change, session.owner.id, name, changes)
+    numbers = await session.store.index.write(_change, session.owner.id, name, changes)
+    if session.annotated is not None:
+        session.annotated.changed_itself(numbers[0], numbers[-1])
     return Done("kept")
 
 
@@ -159,13 +166,16 @@ def _check(entry: str, value: bytes | None) -> None:
 
 def _change(
     tx: Tx, account_id: int, mailbox: str, changes: dict[str, bytes | None]
-) -> None:
-    """Set all entries or none (a writing job)."""
-    for entry, value in changes.items():
-        mailboxes.set_metadata(tx, account_id, mailbox, entry, value)
-    kept = mailboxes.get_metadata(tx, account_id, mailbox)
+) -> list[int]:
+    """Set all entries or none; return the numbers of the changes (a writing job)."""
+    numbers = [
+        metadata.put(tx, account_id, mailbox, entry, value)
+        for entry, value in changes.items()
+    ]
+    kept = metadata.everything(tx, account_id, mailbox)
     if sum(not name.startswith(OURS) for name in kept) > MOST_ENTRIES:
         raise NoError("there are too many entries", "METADATA TOOMANY")
+    return numbers
 
 
 VERBS: dict[str, Verb] = {"GETMETADATA": getmetadata, "SETMETADATA": setmetadata}

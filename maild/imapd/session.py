@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from maild import delivery_log
 from maild.identity import Identity
+from maild.imapd.annotated import Annotated
 from maild.imapd.connection import ClosedError, Connection
 from maild.imapd.outcome import SERVERBUG, Done, explain
 from maild.imapd.selected import LARGEST_REV1, News, Selected
@@ -78,6 +79,8 @@ class Session:
         self.account: Account | None = None
         self.selected: Selected | None = None
         self.enabled: set[str] = set()
+        self.annotated: Annotated | None = None
+        """What was told of annotations; None unless the client wants to be told."""
         self.failed_logins = 0
         self.over = False
         """Set by a verb: the connection ends after its answer."""
@@ -185,6 +188,15 @@ class Session:
             self.connection.farewell(status_line("*", "BYE", "the mailbox is gone"))
             raise ClosedError from None
         await self._tell(self.selected.take(found, expunges=expunges))
+
+    async def tell_annotations(self) -> bool:
+        """Name annotations that have changed (RFC 5464 §4.4.2); whether there were."""
+        if self.annotated is None:
+            return False
+        told = await self.annotated.news(utf8=self.rev2)
+        if told:
+            await self.send(told)
+        return bool(told)
 
     async def _tell(self, news: News) -> None:
         told = [b"* %d EXPUNGE\r\n" % number for number in news.expunged]

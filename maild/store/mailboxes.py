@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs on mailboxes: their names, their counters, metadata."""
+"""Jobs on mailboxes: their names, their counters."""
 
 from __future__ import annotations
 
@@ -204,46 +204,3 @@ def subscribe(tx: Tx, account_id: int, name: str, *, subscribed: bool) -> None:
     mailbox = must_find(tx, account_id, name)
     tx.run("UPDATE mailbox SET subscribed = ?2 WHERE id = ?1", mailbox.id, subscribed)
     tx.changed(f"account:{account_id}")
-
-
-def get_metadata(tx: Tx, account_id: int, mailbox: str) -> dict[str, bytes]:
-    """Return all entries of a mailbox; "" is the server (RFC 5464).
-
-    Entry names are in lower case: they know no case (RFC 5464 §4.1).
-    """
-    rows = tx.all(
-        """SELECT entry, value FROM metadata WHERE account_id = ?1 AND mailbox = ?2
-        ORDER BY entry""",
-        account_id,
-        canonical(mailbox),
-    )
-    return {entry: bytes(value) for entry, value in rows}
-
-
-def set_metadata(
-    tx: Tx, account_id: int, mailbox: str, entry: str, value: bytes | None
-) -> None:
-    """Set or (None) remove one entry; wakes the mailbox, or the account for ""."""
-    name = canonical(mailbox)
-    if value is None:
-        tx.run(
-            """DELETE FROM metadata
-            WHERE account_id = ?1 AND mailbox = ?2 AND entry = ?3""",
-            account_id,
-            name,
-            entry.lower(),
-        )
-    else:
-        tx.run(
-            """INSERT INTO metadata (account_id, mailbox, entry, value)
-            VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT (account_id, mailbox, entry) DO UPDATE SET value = ?4""",
-            account_id,
-            name,
-            entry.lower(),
-            value,
-        )
-    if name:
-        tx.changed(f"mailbox:{must_find(tx, account_id, name).id}")
-    else:
-        tx.changed(f"account:{account_id}")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -12,6 +14,7 @@ from maild.mail.reply import Reply
 from maild.mail.transfer import ACTIVE, FINAL, Event, Kind, State, retry_delay
 from maild.mail.transfer import advance as next_state
 from maild.store import messages, trace, transfer_view
+from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
 from maild.store.transfer_records import Transfer, get, insert, of_item, update
@@ -73,6 +76,7 @@ def advance(
         state=state,
         attempts=attempts,
         octets=old.size if event is Event.DELIVER else old.octets,
+        rate=0.0,
         due=_due(state, attempts, now, due, failed=failed),
         changed=now,
         finished=now if state in FINAL else None,
@@ -114,23 +118,36 @@ def release_content(tx: Tx, transfer: Transfer, *, told: bool = False) -> Transf
     return replace(transfer, content_id=None)
 
 
-def progress(tx: Tx, transfer_id: str, octets: int, now: float) -> None:
+def progress(
+    tx: Tx, transfer_id: str, octets: int, now: float, rate: float = 0.0
+) -> None:
     """Record what the next hop has acknowledged; never backwards.
 
-    Renews the METADATA entry ``/private/vendor/maild/transfer/<id>`` of ``Transfers``
-    (JSON: id, state, octets, size, recipient, name, status, reply); wakes its mailbox.
+    Whoever resumes may have lost the end of what he had acknowledged: what is shown is
+    the most that ever was.  ``rate`` is in octets a second.  Renews the annotation
+    ``/private/vendor/maild/transfer/<id>`` of ``Transfers`` (`transfer_view`).
     """
     old = get(tx, transfer_id)
     if octets <= old.octets:
         return
     tx.run(
-        "UPDATE transfer SET octets = ?2, changed = ?3 WHERE id = ?1",
+        "UPDATE transfer SET octets = ?2, changed = ?3, rate = ?4 WHERE id = ?1",
         transfer_id,
         octets,
         now,
+        rate,
     )
     tx.changed(f"transfer:{transfer_id}")
-    transfer_view.show_numbers(tx, replace(old, octets=octets))
+    transfer_view.show_numbers(tx, replace(old, octets=octets, rate=rate))
+
+
+def progress_together(
+    tx: Tx, moved: Mapping[str, tuple[int, float]], now: float
+) -> None:
+    """Record octets and rate of several transfers; one that is gone is left out."""
+    for transfer_id, (octets, rate) in moved.items():
+        with suppress(NotFoundError):
+            progress(tx, transfer_id, octets, now, rate)
 
 
 def hold(tx: Tx, transfer_id: str, now: float, *, held: bool) -> Transfer:

@@ -48,6 +48,8 @@ class Transfer:
     view_uid: int | None
     name: str = ""
     """Of the item, or the Subject of a mail; `add` finds it."""
+    rate: float = 0.0
+    """Octets a second that the next hop acknowledges, while content moves; else 0."""
 
     @property
     def carries_ticket(self) -> bool:
@@ -57,13 +59,14 @@ class Transfer:
 
 _COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,
     smtputf8, note, size, octets, nonce, ticket, ticket_size, attempts, due, expires,
-    warned, status, reply, relay, trace, created, changed, finished, view_uid, name"""
+    warned, status, reply, relay, trace, created, changed, finished, view_uid, name,
+    rate"""
 SELECT = f"SELECT {_COLUMNS} FROM transfer "  # noqa: S608 - the columns are ours
 
 
 def insert(tx: Tx, transfer: Transfer) -> None:
     """Add a row."""
-    places = ", ".join(f"?{n}" for n in range(1, 30))
+    places = ", ".join(f"?{n}" for n in range(1, 31))
     tx.run(
         f"INSERT INTO transfer ({_COLUMNS}) VALUES ({places})",  # noqa: S608 - ours
         *_values(transfer),
@@ -77,8 +80,8 @@ def update(tx: Tx, transfer: Transfer) -> None:
         """UPDATE transfer SET state = ?2, held = ?3, item_id = ?4, content_id = ?5,
             octets = ?6, ticket = ?7, ticket_size = ?8, attempts = ?9, due = ?10,
             expires = ?11, status = ?12, reply = ?13, relay = ?14, changed = ?15,
-            finished = ?16, view_uid = ?17,
-            claimed_by = CASE WHEN ?18 THEN claimed_by END
+            finished = ?16, view_uid = ?17, rate = ?18,
+            claimed_by = CASE WHEN ?19 THEN claimed_by END
         WHERE id = ?1""",
         transfer.id,
         transfer.state.value,
@@ -97,6 +100,7 @@ def update(tx: Tx, transfer: Transfer) -> None:
         transfer.changed,
         transfer.finished,
         transfer.view_uid,
+        transfer.rate,
         transfer.state in ACTIVE,
     )
     tx.changed("queue", f"transfer:{transfer.id}")

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from maild.mail import compose
 from maild.mail.transfer import KEYWORD, Kind, State
-from maild.store import accounts, mailboxes, messages
+from maild.store import accounts, mailboxes, messages, metadata
 from maild.store.index import Tx
 from maild.store.transfer_records import Transfer
 
@@ -60,7 +60,7 @@ def show_hold(tx: Tx, transfer: Transfer) -> None:
 
 
 def show_numbers(tx: Tx, transfer: Transfer) -> None:
-    """Renew the METADATA entry of a transfer; wakes its mailbox."""
+    """Renew the annotation of a transfer; wakes who waits for annotations."""
     if transfer.account_id is None or not is_shown(transfer):
         return
     numbers = {
@@ -68,6 +68,7 @@ def show_numbers(tx: Tx, transfer: Transfer) -> None:
         "state": transfer.state.value,
         "octets": transfer.octets,
         "size": transfer.size,
+        "rate": int(transfer.rate),
         "recipient": str(transfer.recipient),
         "name": transfer.name,
         "created": int(transfer.created),
@@ -75,7 +76,7 @@ def show_numbers(tx: Tx, transfer: Transfer) -> None:
         "reply": transfer.reply,
     }
     value = json.dumps(numbers, separators=(",", ":")).encode()
-    mailboxes.set_metadata(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, value)
+    metadata.put(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, value)
 
 
 def trouble(transfer: Transfer) -> str:
@@ -94,7 +95,7 @@ def hide(tx: Tx, transfer: Transfer) -> None:
     mailbox = mailboxes.must_find(tx, transfer.account_id, MAILBOX)
     if transfer.view_uid is not None:
         messages.expunge(tx, mailbox.id, [transfer.view_uid])
-    mailboxes.set_metadata(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, None)
+    metadata.put(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, None)
 
 
 def _is_short(transfer: Transfer) -> bool:

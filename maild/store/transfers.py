@@ -18,7 +18,14 @@ from maild.mail.transfer import NEXT, Event, Kind, Lifetimes, State
 from maild.store import accounts, mailboxes, transfer_view
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
-from maild.store.transfer_moves import add, advance, find_share, hold, progress
+from maild.store.transfer_moves import (
+    add,
+    advance,
+    find_share,
+    hold,
+    progress,
+    progress_together,
+)
 from maild.store.transfer_queue import (
     Notice,
     Slots,
@@ -69,6 +76,7 @@ __all__ = [
     "notified",
     "of_item",
     "progress",
+    "progress_together",
     "share",
 ]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from maild.mail.address import parse_address
-from maild.store import accounts, mailboxes, messages
+from maild.store import accounts, mailboxes, messages, metadata
 from maild.store.accounts import MAILBOXES, ScramKeys
 from maild.store.errors import (
     ExistsError,
@@ -115,13 +115,13 @@ def test_names(room: Room, alice: int) -> None:
 
 def test_renaming_takes_what_is_below_and_the_metadata(room: Room, alice: int) -> None:
     room.write(mailboxes.create, alice, "a/b", START)
-    room.write(mailboxes.set_metadata, alice, "a/b", "/private/comment", b"x")
+    room.write(metadata.put, alice, "a/b", "/private/comment", b"x")
     old = room.mailbox(alice, "a/b")
     room.write(mailboxes.rename, alice, "a", "n/m", START)
     assert {"n", "n/m", "n/m/b"} <= set(names(room, alice))
     assert not {"a", "a/b"} & set(names(room, alice))
     assert room.mailbox(alice, "n/m/b") == old
-    kept = room.read(mailboxes.get_metadata, alice, "n/m/b")
+    kept = room.read(metadata.everything, alice, "n/m/b")
     assert kept == {"/private/comment": b"x"}
 
 
@@ -167,11 +167,11 @@ def test_removing_needs_an_empty_branch(room: Room, alice: int) -> None:
 
 
 def test_metadata_names_know_no_case(room: Room, alice: int) -> None:
-    room.write(mailboxes.set_metadata, alice, "", "/Private/X", b"1")
-    room.write(mailboxes.set_metadata, alice, "", "/private/x", b"2")
-    assert room.read(mailboxes.get_metadata, alice, "") == {"/private/x": b"2"}
-    room.write(mailboxes.set_metadata, alice, "", "/private/X", None)
-    assert room.read(mailboxes.get_metadata, alice, "") == {}
+    room.write(metadata.put, alice, "", "/Private/X", b"1")
+    room.write(metadata.put, alice, "", "/private/x", b"2")
+    assert room.read(metadata.everything, alice, "") == {"/private/x": b"2"}
+    room.write(metadata.put, alice, "", "/private/X", None)
+    assert room.read(metadata.everything, alice, "") == {}
 
 
 def test_subscriptions(room: Room, alice: int) -> None:

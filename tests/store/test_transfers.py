@@ -21,7 +21,7 @@ from maild.mail.transfer import (
     Kind,
     State,
 )
-from maild.store import accounts, mailboxes, messages, trace, transfers
+from maild.store import accounts, messages, metadata, trace, transfers
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.transfers import Transfer
@@ -74,7 +74,7 @@ def check_shown(room: Room, account_id: int, transfer: Transfer) -> None:
     assert line.uid == transfer.view_uid
     keywords = [flag for flag in line.flags if flag in KEYWORD.values()]
     assert keywords == [KEYWORD[transfer.state]]
-    shown = room.read(mailboxes.get_metadata, account_id, "Transfers")
+    shown = room.read(metadata.everything, account_id, "Transfers")
     assert json.loads(shown[ENTRY])["state"] == transfer.state.value
 
 
@@ -178,12 +178,13 @@ def test_progress_never_goes_backwards(room: Room, alice: int, share: Transfer) 
     for octets, shown in ((50, 50), (20, 50), (70, 70)):
         room.write(transfers.progress, share.id, octets, START)
         assert room.read(transfers.get, share.id).octets == shown
-        entries = room.read(mailboxes.get_metadata, alice, "Transfers")
+        entries = room.read(metadata.everything, alice, "Transfers")
         assert json.loads(entries[ENTRY]) == {
             "id": "share-1",
             "state": "queued",
             "octets": shown,
             "size": 100,
+            "rate": 0,
             "recipient": "bob@b.example",
             "name": "film.mov",
             "created": int(START),
@@ -193,14 +194,16 @@ def test_progress_never_goes_backwards(room: Room, alice: int, share: Transfer) 
     assert len(room.lines(alice, "Transfers")) == 1
 
 
-async def test_progress_and_state_wake_the_mailbox_and_the_queue(
+async def test_progress_and_state_wake_who_watches(
     room: Room, alice: int, share: Transfer
 ) -> None:
     index, changes = room.store.index, room.store.changes
     mailbox = f"mailbox:{room.mailbox(alice, 'Transfers')}"
-    with changes.watch(mailbox) as shown, changes.watch("queue") as queue:
+    numbers = changes.watch(metadata.topic(alice))
+    with changes.watch(mailbox) as shown, changes.watch("queue") as queue, numbers:
         await index.write(transfers.progress, share.id, 10, START)
-        assert await shown.wait(30)
+        assert await numbers.wait(30)
+        assert not await shown.wait(0)
         assert not await queue.wait(0)
         await index.write(transfers.advance, share.id, Event.CLAIM, START)
         assert await shown.wait(30)
@@ -374,7 +377,7 @@ def test_finished_transfers_are_forgotten(
     assert room.write(transfers.forget_finished, START + 1) == 1
     assert [t.id for t in room.read(transfers.everything)] == ["mail-0001"]
     assert room.lines(alice, "Transfers") == []
-    assert room.read(mailboxes.get_metadata, alice, "Transfers") == {}
+    assert room.read(metadata.everything, alice, "Transfers") == {}
 
 
 def test_the_first_rendering_is_frozen(room: Room, share: Transfer) -> None:

@@ -4,6 +4,7 @@ r"""Plays ``*.imap`` transcripts against a live station.
     # comment
     @ offer | item            bob offers alice a file; alice has uploaded one
     @ clear | tls | alice     who connects: without TLS, with it, logged in as alice
+    @ other NOOP              another connection of alice's gives a command
     C: a NOOP                 a line we send
     C+ 5 hello                5 octets we send as they are (\r \n \0 escapes)
     C* 70000 x                an octet, many times
@@ -40,6 +41,9 @@ async def play(name: str, script: str, station: Live) -> None:
             continue
         if text == "@ item":
             await an_item(station)
+            continue
+        if text.startswith("@ other "):
+            await (await station.alice_in()).ok(text.removeprefix("@ other "))
             continue
         if text.startswith("@ "):
             client = await _connect(text[2:], station)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far an item has come, as annotations of Library: computed, never written.
+
+An item arrives while it has no digest; its blob then says how much is durable.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from maild.store.index import Row, Tx
+
+MAILBOX = "Library"
+ENTRY = "/private/vendor/maild/item/"
+"""Annotation of one item (RFC 5464 §4.1: a computed one), followed by its id."""
+_SELECT = """SELECT item.id, coalesce(blob.durable, 0), item.size, item.sha256, blob.id
+    FROM item LEFT JOIN blob ON blob.id = item.blob_id WHERE item.account_id = ?1 """
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """An item that still grows: its blob, and the octets of it that are durable."""
+
+    blob_id: int | None
+    octets: int
+
+
+def arriving(tx: Tx, account_id: int) -> dict[str, Arriving]:
+    """Return the items of an account that still grow, by entry name."""
+    rows = tx.all(_SELECT + "AND item.sha256 IS NULL", account_id)
+    return {entry_of(id_): Arriving(blob, octets) for id_, octets, _, _, blob in rows}
+
+
+def entry_of(item_id: str) -> str:
+    """Return the name of an item's annotation; names know no case (RFC 5464 §3.2)."""
+    return ENTRY + item_id.lower()
+
+
+def find(tx: Tx, account_id: int, entry: str, *, below: bool) -> dict[str, bytes]:
+    """Return the annotation of an item, or of all whose name is ``below`` ``entry``."""
+    if entry.startswith(ENTRY):
+        name = entry.removeprefix(ENTRY)
+        rows = tx.all(_SELECT + "AND lower(item.id) = ?2", account_id, name)
+    elif below and ENTRY.startswith(entry + "/"):
+        rows = tx.all(_SELECT + "ORDER BY item.created, item.id", account_id)
+    else:
+        return {}
+    return {entry_of(row[0]): _numbers(row) for row in rows}
+
+
+def _numbers(row: Row) -> bytes:
+    item_id, durable, size, sha256, _ = row
+    numbers = {
+        "id": item_id,
+        "state": "arriving" if sha256 is None else "whole",
+        "octets": durable if sha256 is None else size,
+        "size": size,
+        "sha256": sha256,
+    }
+    return json.dumps(numbers, separators=(",", ":")).encode()
