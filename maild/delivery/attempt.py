@@ -197,18 +197,12 @@ class Attempt:
         )
         session = await self._connect(route, level)
         mail = self._push_mail(session, goods.total)
-        push = Push(
-            session,
-            goods,
-            means.store,
-            octets,
-            self._tally,
-            self._record.progress,
-            stall=means.settings.idle_timeout,
-        )
-        offset = await push.begin(mail, RcptTo(transfer.recipient))
-        await self._record.content_starts(offset, goods.total)
-        reply = await push.send(offset)
+        with means.progress.of(transfer.id) as report:
+            stall = means.settings.idle_timeout
+            push = Push(session, goods, means.store, octets, self._tally, report, stall)
+            offset = await push.begin(mail, RcptTo(transfer.recipient))
+            await self._record.content_starts(offset, goods.total)
+            reply = await push.send(offset)
         if not parcel.agrees(reply, push.sha256, item.size):
             return failed(parcel.OTHER_OCTETS)
         self._tally.landed = item.size

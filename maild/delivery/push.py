@@ -36,7 +36,7 @@ STEP = 4 * 1024 * 1024
 OUTSTANDING = 4
 """Chunks that may be unacknowledged at once."""
 REPORT_EVERY = 1.0
-"""Seconds between two records of progress."""
+"""Seconds in which progress is to be seen: chunks are made small enough for it."""
 FINAL_PATIENCE = 2.0
 """Idle times that the last reply may take: RFC 5321 §4.5.3.2.6 asks for 10 minutes."""
 
@@ -49,8 +49,8 @@ ODD_OFFSET = Reply(451, "5.0", "the server asks to go on behind the end of the m
 class Push:
     """One attempt to push one parcel over one session.
 
-    ``report`` is told what has landed, at most once a second; ``stall`` is how many
-    seconds a source that does not grow is waited for.
+    ``report`` is told what has landed, as often as the server acknowledges; ``stall``
+    is how many seconds a source that does not grow is waited for.
     """
 
     def __init__(
@@ -72,7 +72,6 @@ class Push:
         self._report = report
         self._chunks: deque[tuple[Pending, int, float]] = deque()
         self._chunk = CHUNK_FIRST
-        self._reported = monotonic()
         self._sealed = parcel.sha256
         self._stall = stall
 
@@ -103,7 +102,6 @@ class Push:
         """Send the message from ``offset`` and return the reply to its last chunk."""
         self._tally.offset = offset
         self._landed(offset)
-        self._report(self._tally.landed)
         position, total = offset, self._parcel.total
         with self._store.changes.watch(f"blob:{self._parcel.blob}") as watch:
             last = False
@@ -188,9 +186,7 @@ class Push:
 
     def _landed(self, position: int) -> None:
         self._tally.landed = max(self._tally.landed, self._parcel.landed(position))
-        if monotonic() - self._reported >= REPORT_EVERY:
-            self._reported = monotonic()
-            self._report(self._tally.landed)
+        self._report(self._tally.landed)
 
     async def _last_reply(self) -> Reply:
         while True:

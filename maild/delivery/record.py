@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one attempt leaves behind: its events, its progress, its outcome, its line."""
+"""What one attempt leaves behind: its events, its outcome, its line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from maild.delivery.outcome import Outcome, content_starts, record
 from maild.delivery.work import Means, Tally
 from maild.delivery_log import Delays
 from maild.mail.transfer import IllegalTransitionError, retry_delay
-from maild.store import trace, transfers
+from maild.store import trace
 from maild.store.errors import NotFoundError, StoreBrokenError
 from maild.store.trace import TraceEvent
 from maild.store.transfers import Transfer
@@ -40,12 +40,6 @@ class Record:
         text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
         await self._means.store.index.write(
             content_starts, self._transfer, self._now(), self._event(text)
-        )
-
-    def progress(self, landed: int) -> None:
-        """Record octets of the item that have landed; not waited for: more follow."""
-        self._means.store.index.submit(
-            transfers.progress, self._transfer.id, landed, self._now()
         )
 
     async def keep(

@@ -19,6 +19,7 @@ from maild.delivery import guard
 from maild.delivery.attempt import Attempt
 from maild.delivery.client import Client
 from maild.delivery.names import Resolver
+from maild.delivery.progress import Progress
 from maild.delivery.route import Names, Router
 from maild.delivery.settings import DeliverySettings, PeerSettings
 from maild.delivery.trust import Trust
@@ -94,6 +95,7 @@ class DeliveryStation:
                 self._router,
                 self._client,
                 readers,
+                Progress(self._store),
             )
             started()
             try:

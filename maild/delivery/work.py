@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from maild.delivery.client import Client
+from maild.delivery.progress import Progress
 from maild.delivery.route import Router
 from maild.delivery.settings import DeliverySettings
 from maild.identity import Identity
@@ -25,6 +26,7 @@ class Means:
     client: Client
     readers: Executor
     """Threads that read blobs."""
+    progress: Progress
 
 
 @dataclass(slots=True)

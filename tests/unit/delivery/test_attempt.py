@@ -18,6 +18,7 @@ from maild.delivery import guard
 from maild.delivery.attempt import Attempt
 from maild.delivery.client import Client
 from maild.delivery.names import Mx
+from maild.delivery.progress import Progress
 from maild.delivery.route import Router
 from maild.delivery.settings import DeliverySettings, PeerSettings
 from maild.delivery.trust import Trust
@@ -83,7 +84,15 @@ class Rig:
         )
         client = Client(settings, identity(), trust)
         with threads() as readers:
-            means = Means(settings, identity(), self.store, router, client, readers)
+            means = Means(
+                settings,
+                identity(),
+                self.store,
+                router,
+                client,
+                readers,
+                Progress(self.store),
+            )
             await Attempt(claimed, means).run()
         return await self.post.now(claimed)
 
