@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-from maild.mail.plain import amount, short
+from maild.mail.plain import amount, short, span
 from terminal_client.naming import shown
 
 PATIENCE = 1.0
@@ -47,18 +47,6 @@ def progress_line(name: str, done: int, total: int | None, rate: float) -> str:
     if rate > 0 and done < total:
         line += f", {amount(int(rate))}/s, {span((total - done) / rate)} to go"
     return line
-
-
-def span(seconds: float) -> str:
-    """Return a time for people: ``42 s``, ``3 min 5 s``, ``2 h 10 min``."""
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        minutes, rest = divmod(whole, 60)
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 class Lines:

@@ -25,6 +25,19 @@ def amount(octets: int) -> str:
     return f"{shown} {units[-1]}"
 
 
+def span(seconds: float) -> str:
+    """Return a time for people: ``42 s``, ``3 min 5 s``, ``2 h``, ``3 d 4 h``."""
+    rest = max(1, round(seconds))
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    first = next(n for n, (_, size) in enumerate(units) if rest >= size)
+    parts: list[str] = []
+    for name, size in units[first : first + 2]:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts)
+
+
 def short(name: str) -> str:
     """Return a file name short enough for one line; its end (the type) stays."""
     name = printable(name) or "unnamed"

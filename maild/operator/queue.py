@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from maild.mail.plain import amount
+from maild.mail.plain import amount, span
 from maild.mail.transfer import CLAIMABLE, FINAL, Event, IllegalTransitionError, State
 from maild.operator.console import (
     ConfigOption,
@@ -36,7 +36,12 @@ app = typer.Typer(
 )
 
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID..")]
-COLUMNS = ("id", "state", "moved", "size", "due", "sender", "recipient", "trouble")
+COLUMNS = (
+    *("id", "state", "moved", "size", "pace"),
+    *("due", "sender", "recipient", "trouble"),
+)
+FRESH = 10.0
+"""Seconds for which a rate is believed after octets moved last."""
 
 
 @app.command()
@@ -57,7 +62,8 @@ def ls(
     final = every or state in FINAL
     with opened(configuration(context, config).server) as records:
         found = records.read(transfers.everything, final=final)
-    chosen = [facts(t) for t in found if state in (None, t.state)]
+        now = records.store.clock()
+    chosen = [facts(t, now) for t in found if state in (None, t.state)]
     if not chosen and not as_json:
         print("the queue is empty")
         return
@@ -77,7 +83,8 @@ def show_transfer(
     """Show everything that is known about a transfer."""
     with opened(configuration(context, config).server) as records:
         transfer = _get(records, transfer_id)
-    show_one(facts(transfer), as_json=as_json)
+        now = records.store.clock()
+    show_one(facts(transfer, now), as_json=as_json)
 
 
 @app.command()
@@ -134,8 +141,14 @@ def rm(context: typer.Context, ids: IdsArgument, config: ConfigOption = None) ->
     _each(context, config, ids, one)
 
 
-def facts(transfer: Transfer) -> dict[str, Any]:
-    """Return what an operator may see: no nonce, no ticket."""
+def facts(transfer: Transfer, now: float) -> dict[str, Any]:
+    """Return what an operator may see: no nonce, no ticket.
+
+    ``octets`` the next hop has acknowledged; ``rate`` octets a second and ``left``
+    seconds, or null while nothing moves.
+    """
+    is_moving = transfer.rate > 0 and now - transfer.changed <= FRESH
+    left = (transfer.size - transfer.octets) / transfer.rate if is_moving else None
     return {
         "id": transfer.id,
         "kind": transfer.kind.value,
@@ -144,6 +157,9 @@ def facts(transfer: Transfer) -> dict[str, Any]:
         "recipient": str(transfer.recipient),
         "octets": transfer.octets,
         "size": transfer.size,
+        "percent": 100 * transfer.octets // transfer.size if transfer.size else None,
+        "rate": round(transfer.rate) if is_moving else None,
+        "left": None if left is None else round(left),
         "attempts": transfer.attempts,
         "due": moment(transfer.due) if transfer.state in CLAIMABLE else None,
         "expires": moment(transfer.expires),
@@ -161,12 +177,22 @@ def facts(transfer: Transfer) -> dict[str, Any]:
 def _for_people(fact: dict[str, Any]) -> dict[str, Any]:
     """Add what `ls` shows: sizes as people read them, a reply only if it is bad."""
     went_well = fact["status"].startswith("2.")
+    moved = amount(fact["octets"])
+    if 0 < fact["octets"] < fact["size"]:
+        moved += f" {fact['percent']} %"
     return {
         **fact,
-        "moved": amount(fact["octets"]),
+        "moved": moved,
         "size": amount(fact["size"]),
+        "pace": _pace(fact),
         "trouble": "" if went_well else fact["reply"],
     }
+
+
+def _pace(fact: dict[str, Any]) -> str:
+    if fact["rate"] is None:
+        return ""
+    return f"{amount(fact['rate'])}/s, {span(fact['left'])} left"
 
 
 def _get(records: Records, transfer_id: str) -> Transfer:

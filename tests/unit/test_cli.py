@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,34 @@ def test_queue(maild: Operator) -> None:
     maild("queue", "rm", "first", status=os.EX_DATAERR)
     assert "is cancelled already" in maild.complaint
     maild("queue", "show", "third", status=os.EX_NOINPUT)
+
+
+def test_queue_tells_how_far_and_how_fast(maild: Operator) -> None:
+    def fill(records: Records) -> None:
+        moving = replace(transfer("moving"), size=10**9, status="", reply="")
+        records.write(transfers.add, moving, 1e9)
+        now = records.store.clock()
+        records.write(transfers.progress, "moving", 4 * 10**8, now, 2.0e7)
+        records.write(transfers.progress, "moving", 3 * 10**8, now, 2.0e7)
+
+    maild.with_store(fill)
+    (fact,) = maild.json("queue", "ls")
+    assert (fact["octets"], fact["percent"]) == (4 * 10**8, 40)
+    assert (fact["rate"], fact["left"]) == (2 * 10**7, 30)
+    shown = maild("queue", "ls")
+    assert "400 MB 40 %" in shown
+    assert "20.0 MB/s, 30 s left" in shown
+
+
+def test_queue_believes_no_old_rate(maild: Operator) -> None:
+    def fill(records: Records) -> None:
+        records.write(transfers.add, replace(transfer("still"), size=1000), 1e9)
+        records.write(transfers.progress, "still", 500, 1e9, 2.0e7)
+
+    maild.with_store(fill)
+    (fact,) = maild.json("queue", "ls")
+    assert (fact["percent"], fact["rate"], fact["left"]) == (50, None, None)
+    assert "/s" not in maild("queue", "ls")
 
 
 def test_checkpoint(maild: Operator) -> None:

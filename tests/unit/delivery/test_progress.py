@@ -15,7 +15,7 @@ from maild.store import transfers
 
 
 class Index:
-    """Stands in for the index: keeps what it is given; ``open``: nothing is done yet."""
+    """Stands in for the index; ``open`` are the jobs that are not done yet."""
 
     def __init__(self) -> None:
         self.jobs: list[dict[str, int]] = []

@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from terminal_client.progress import Lines, progress_line, shown_progress, span
+from maild.mail.plain import span
+from terminal_client.progress import Lines, progress_line, shown_progress
 
 MB = 10**6
 
@@ -35,6 +36,7 @@ def test_lines(done: int, total: int | None, rate: float, line: str) -> None:
         (125, "2 min 5 s"),
         (7800, "2 h 10 min"),
         (7200, "2 h"),
+        (3 * 86400 + 4 * 3600 + 5, "3 d 4 h"),
     ],
 )
 def test_spans(seconds: float, text: str) -> None:
