@@ -42,6 +42,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The login succeeded.",
         "Nothing.",
     ),
+    "4.2.2": Meaning(
+        "Mailbox full",
+        "The account has no room for it: what it holds, what is arriving and what its "
+        "accepted offers keep free would be more than its quota.",
+        "A transfer goes on by itself once there is room. The account's owner deletes "
+        "items or mail; the operator can give more: maild account quota.",
+    ),
     "4.3.0": Meaning(
         "Other or undefined mail system status",
         "Something went wrong on the server that nobody foresaw, or an item has not "
@@ -53,8 +60,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "Mail system full",
         "The receiving server has no room, counting what it keeps free for accepted "
         "offers.",
-        "The transfer goes on by itself once there is room. The operator of that "
-        "server can free space: maild gc, account rm.",
+        "The transfer goes on by itself, where it was, once there is room. The "
+        "operator of that server can free space: maild gc, account rm.",
     ),
     "4.3.2": Meaning(
         "System not accepting network messages",
@@ -160,6 +167,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "Recipient address has null MX",
         "The recipient's domain says in DNS that it takes no mail.",
         "Use another address of the recipient.",
+    ),
+    "5.2.2": Meaning(
+        "Mailbox full",
+        "It is larger than all that the account may hold, even if it held nothing.",
+        "Send something smaller, or ask the operator of that server for more: maild "
+        "account quota.",
     ),
     "5.3.4": Meaning(
         "Message too big for system",

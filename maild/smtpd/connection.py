@@ -134,7 +134,8 @@ class Connection(SMTP):
             except (EOFError, ConnectionError, TimeoutError):
                 raise
             except Exception as error:  # noqa: BLE001 - temporary for the peer
-                _log.exception("%s from %s", self._verb, self.client)
+                if not replies.is_foreseen(error):
+                    _log.exception("%s from %s", self._verb, self.client)
                 self.say(replies.for_error(error))
             await self._answers.make_room()
             await self._drain()
@@ -209,7 +210,8 @@ class Connection(SMTP):
             except ReplyError as error:
                 reply = error.reply
             except Exception as error:  # noqa: BLE001 - temporary for the peer
-                _log.exception("landing a message from %s", self.client)
+                if not replies.is_foreseen(error):
+                    _log.exception("landing a message from %s", self.client)
                 reply = replies.for_error(error)
             if not reply.is_positive:
                 self._note(reply, verb, about)

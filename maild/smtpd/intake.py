@@ -17,6 +17,7 @@ from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part, Structure
 from maild.smtpd import replies
 from maild.store.blobs import Blobs, BlobWriter, Sealed
+from maild.store.errors import StoreFullError
 from maild.store.rope import Base64, Constant, Piece, Raw, Rope
 from maild.wire import mime
 
@@ -94,6 +95,8 @@ class Intake:
         self._pieces: list[Piece] = []
         self._sealed: dict[int, Sealed] = {}
         self.failure: Reply | None = None
+        self.is_suspended = False
+        """Whether only room was missing: what is durable can be gone on with."""
         self.taken = 0
         """Octets of the message that have been read: where a restart goes on."""
 
@@ -161,7 +164,7 @@ class Intake:
             self._do(self._feed(octets))
             self.taken += len(octets)
         except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
-            self.fail(_reply_for(error))
+            self._stop_at(error)
         return bool(self._steps)
 
     def read_end(self) -> bool:
@@ -172,7 +175,7 @@ class Intake:
             self._begin()
             self._do(self._reader.finish())
         except Exception as error:  # noqa: BLE001 - kept for `whole`
-            self.fail(_reply_for(error))
+            self._stop_at(error)
         return bool(self._steps)
 
     def carry_out(self) -> None:
@@ -182,13 +185,22 @@ class Intake:
             for step in steps:
                 self._carry_out(step)
         except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
-            self.fail(_reply_for(error))
+            self._stop_at(error)
 
     def fail(self, reply: Reply) -> None:
         """Refuse the message; what is still to come of it is dropped."""
         if self.failure is None:
             self.failure = reply
         self.abandon()
+
+    def _stop_at(self, error: Exception) -> None:
+        """Refuse the message; what is durable of it is kept if only room is missing."""
+        writer = self._writer
+        if isinstance(error, StoreFullError) and writer is not None and writer.durable:
+            self._writer = None
+            writer.close()
+            self.is_suspended = True
+        self.fail(_reply_for(error))
 
     def finish(self) -> Arrived:
         """Read and carry out the end; the rest as in `whole`."""
@@ -213,6 +225,8 @@ class Intake:
         if writer is not None:
             try:
                 writer.abandon()
+            except StoreFullError:
+                pass  # nor could its record be kept: its file is collected
             except Exception:  # noqa: BLE001 - nobody is left to be told
                 _log.exception("a blob could not be abandoned")
 
@@ -222,7 +236,7 @@ class Intake:
             if self._writer is not None and self._writer.in_file:
                 self._writer.flush()
         except Exception as error:  # noqa: BLE001 - kept for the end of the chunk
-            self.fail(_reply_for(error))
+            self._stop_at(error)
 
     def suspend(self) -> None:
         """Close the blob that is growing; it can be gone on with: `restored`."""
@@ -341,7 +355,8 @@ def _landed(rope: Rope, blobs: dict[int, Sealed]) -> tuple[int, str]:
 def _reply_for(error: Exception) -> Reply:
     if isinstance(error, ReplyError):
         return error.reply
-    _log.error("an arriving message", exc_info=error)
+    if not replies.is_foreseen(error):
+        _log.error("an arriving message", exc_info=error)
     return replies.for_error(error)
 
 

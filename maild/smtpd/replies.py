@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from maild.mail.reply import LOCAL_ERROR, Reply
-from maild.store.errors import StoreFullError
+from maild.store.errors import OverQuotaError, StoreFullError
 
 OK = Reply(250, "0.0", "ok")
 SENDER_OK = Reply(250, "1.0", "sender ok")
@@ -52,6 +52,8 @@ NEEDS_OFFER = Reply(550, "7.1", "content needs an accepted offer")
 TOO_MANY_RECIPIENTS = Reply(452, "5.3", "too many recipients for one transaction")
 TOO_LARGE = Reply(552, "3.4", "the message is larger than may be sent")
 STORE_FULL = Reply(452, "3.1", "no room at the moment")
+OVER_QUOTA = Reply(452, "2.2", "the account has no room for it at the moment")
+NEVER_FITS = Reply(552, "2.2", "it is larger than all that the account may hold")
 BARE_LINE_END = Reply(550, "5.2", "a bare CR, bare LF or NUL in the content")
 LOOP = Reply(554, "4.6", "the message has been through too many hops")
 NO_PARTS = Reply(554, "6.1", "an upload is one part")
@@ -71,4 +73,15 @@ TOO_MUCH_REFUSED = Reply(421, "7.0", "too much content after a refusal")
 
 def for_error(error: Exception) -> Reply:
     """Return the reply for an error that is not the peer's fault: always temporary."""
-    return STORE_FULL if isinstance(error, StoreFullError) else LOCAL_ERROR
+    match error:
+        case OverQuotaError():
+            return OVER_QUOTA
+        case StoreFullError():
+            return STORE_FULL
+        case _:
+            return LOCAL_ERROR
+
+
+def is_foreseen(error: Exception) -> bool:
+    """Whether the log line of its reply says all there is to know."""
+    return isinstance(error, OverQuotaError | StoreFullError)

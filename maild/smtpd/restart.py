@@ -90,6 +90,8 @@ class Checkpoints:
         bound, intake = transaction.bound, transaction.intake
         if bound is None or intake is None or not intake.taken or transaction.failed:
             return False
+        if intake.failure is not None:
+            return False  # what is left of it, if anything, is in the store
         self.forget(now - LIFETIME)
         while len(self._kept) >= MOST:
             self._let_go(next(iter(self._kept)))
@@ -147,8 +149,12 @@ class Checkpoints:
         return await self._store.index.read(checkpoints.find, key, self._store.clock())
 
     async def drop(self, transaction: Transaction) -> None:
-        """Forget what is not worth going on with; never raises."""
-        if transaction.bound is None:
+        """Forget what is not worth going on with; never raises.
+
+        What has stopped for want of room only is.
+        """
+        intake = transaction.intake
+        if transaction.bound is None or (intake is not None and intake.is_suspended):
             return
         with suppress(StoreError):
             await self._forget(transaction.bound.key, transaction.id)
@@ -191,6 +197,8 @@ class Checkpoints:
             self._threads.submit(intake.suspend)
             raise
         if intake.failure is not None:
+            if intake.is_suspended:
+                raise ReplyError(intake.failure)
             await self._forget(bound.key, before.id)
             return None
         before.received = intake.taken

@@ -127,6 +127,11 @@ class Disk:
         # Without this, power cuts lost acknowledged files: 3 of 3,014.
         sync_directory(target.parent)
 
+    def take_back(self, key: str, sha256: str) -> None:
+        """Undo `place`: the file grows again."""
+        with typed_errors():
+            self.sealed_path(sha256).rename(self.growing_path(key))
+
     def _make_durable(self, directory: Path) -> None:
         """Make a directory whose name is durable, also when another one made it."""
         name = str(directory.relative_to(self.sealed))

@@ -11,7 +11,7 @@ from maild.store import blob_records
 from maild.store.blob_growing import GrowingFile, Workshop
 from maild.store.blob_prefix import Prefix
 from maild.store.blob_records import Landed, Place, Sealed
-from maild.store.errors import StoreError
+from maild.store.errors import StoreError, StoreFullError
 from maild.store.index import Tx
 
 INLINE = 64 * 1024
@@ -62,6 +62,11 @@ class BlobWriter:
         return self._key
 
     @property
+    def durable(self) -> int:
+        """Octets that are synced and recorded: with them `Blobs.reopen` goes on."""
+        return 0 if self._file is None else self._file.durable
+
+    @property
     def in_file(self) -> bool:
         """Whether it has become too large for memory, so that it can be reopened."""
         return self._file is not None
@@ -94,9 +99,19 @@ class BlobWriter:
         The sealed blob has no references yet: `messages.add_content` takes them; gc
         leaves blobs younger than an hour alone.
         """
-        return self._shop.index.submit(
-            blob_records.seal, self.land(), self._shop.clock()
-        ).result()
+        landed, index = self.land(), self._shop.index
+        try:
+            return index.submit(blob_records.seal, landed, self._shop.clock()).result()
+        except StoreFullError:
+            # The index has no room for that, but needs none for this: nothing is kept.
+            index.submit(self._take_back, landed).exception()
+            raise
+
+    def _take_back(self, tx: Tx, landed: Landed) -> None:
+        """Let it grow again, unless another blob has the same octets (a job)."""
+        self._failed = True
+        if landed.path is not None and not blob_records.is_known(tx, landed):
+            self._shop.disk.take_back(landed.key, landed.sha256)
 
     def land(self) -> Landed:
         """Do everything of `seal` but its job.

@@ -12,6 +12,10 @@ class StoreFullError(StoreError):
     """There is no room on the device; others may go on (452 4.3.1)."""
 
 
+class OverQuotaError(StoreError):
+    """The account may not hold that much (452 4.2.2, IMAP: ``NO [OVERQUOTA]``)."""
+
+
 class StoreBrokenError(StoreError):
     """The device refused a sync: stop acknowledging; a failed sync is never retried."""
 

@@ -9,10 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from maild.store.blob_disk import sync_directory
 from maild.store.blobs import Blobs
 from maild.store.changes import Changes
 from maild.store.errors import StoreError
 from maild.store.index import Index
+
+
+def _make(directory: Path) -> None:
+    """Make a directory whose name, and those of all above it, outlive a power cut."""
+    if not directory.is_dir():
+        _make(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(directory.parent)
 
 
 class Store:
@@ -27,7 +36,7 @@ class Store:
 
     def open(self) -> None:
         """Create what is missing, migrate, start the threads."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(self.root)
         self.index.open()
         try:
             self.blobs.start()

@@ -14,6 +14,9 @@ from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
 
 CHECKPOINT = 1000
 """Pages in the journal from which on they are moved into the index."""
+_NO_ROOM = frozenset({apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_GETTEMPPATH})
+"""What SQLite calls an input or output error though only room is missing, or inodes:
+its shared memory cannot grow, or a temporary file cannot be made."""
 
 
 def connect(path: Path) -> apsw.Connection:
@@ -82,6 +85,8 @@ def typed(error: BaseException) -> StoreError:
     if isinstance(error, apsw.FullError):
         return StoreFullError("the index has no room")
     if isinstance(error, apsw.IOError):
+        if getattr(error, "extendedresult", 0) in _NO_ROOM:
+            return StoreFullError("the index has no room")
         return StoreBrokenError("the index could not be synced")
     return StoreError(f"the index refused a job: {error}")
 
