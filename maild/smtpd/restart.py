@@ -159,6 +159,15 @@ class Checkpoints:
         with suppress(StoreError):
             await self._forget(transaction.bound.key, transaction.id)
 
+    async def give_up(self, transaction: Transaction) -> None:
+        """Forget what its sender does not want to go on with.
+
+        RFC 1845 is about sessions that were cut; RSET discards (RFC 5321 §4.1.1.5).
+        """
+        if transaction.bound is not None and transaction.intake is not None:
+            await in_thread(self._threads, transaction.intake.abandon)
+            await self.drop(transaction)
+
     # Going on
 
     async def resume(

@@ -154,10 +154,13 @@ class Session(Connection):
         self.say(replies.RECIPIENT_OK)
 
     async def smtp_RSET(self, argument: str) -> None:  # noqa: N802
-        """Forget the transaction."""
+        """Forget the transaction (RFC 5321 §4.1.1.5), and what has arrived of it."""
         if argument:
             raise ReplyError(replies.NO_ARGUMENT)
+        transaction = self.transaction
         self.drop_transaction()
+        if transaction is not None:
+            await self.listener.checkpoints.give_up(transaction)
         self.say(replies.OK)
 
     # The content
