@@ -52,6 +52,7 @@ class Server:
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
     peak: int = 0
+    _reader: threading.Thread | None = None
 
     def start(self, **environment: str) -> None:
         """Start it and wait until it says that it is ready."""
@@ -59,7 +60,7 @@ class Server:
             name = self.config.with_suffix(".notify")
             name.unlink(missing_ok=True)
             notify.bind(str(name))
-            notify.settimeout(LIMIT)
+            notify.settimeout(0.1)
             self.process = subprocess.Popen(
                 [str(BIN / "maild"), "serve", "--config", str(self.config)],
                 stderr=subprocess.PIPE,
@@ -67,12 +68,20 @@ class Server:
                 errors="replace",
                 env=os.environ | {"NOTIFY_SOCKET": str(name)} | environment,
             )
-            threading.Thread(target=self._read_log, daemon=True).start()
+            self._reader = threading.Thread(target=self._read_log, daemon=True)
+            self._reader.start()
+            self._wait_until_ready(notify)
+
+    def _wait_until_ready(self, notify: socket.socket) -> None:
+        assert self.process is not None
+        deadline, said = time.monotonic() + LIMIT, b""
+        while b"READY=1" not in said:
+            has_ended = self.process.poll() is not None
             try:
-                while b"READY=1" not in notify.recv(4096):
-                    pass
+                said = notify.recv(4096)
             except TimeoutError:
-                raise AssertionError("".join(self.log[-20:])) from None
+                if has_ended or time.monotonic() > deadline:
+                    raise AssertionError("".join(self.log[-20:])) from None
 
     def _read_log(self) -> None:
         assert self.process is not None
@@ -80,15 +89,23 @@ class Server:
         for line in self.process.stderr:
             self.log.append(line)
 
+    def bury(self) -> int:
+        """Wait for its end, read its log to the end, and return its status."""
+        assert self.process is not None
+        assert self._reader is not None
+        status = self.process.wait(timeout=30)
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        self.process = None
+        return status
+
     def stop(self) -> None:
         """Stop it; remembers its peak memory."""
         if self.process is not None:
             self.measure()
             self.process.terminate()
-            self.process.wait(timeout=30)
-            assert self.process.stderr is not None
-            self.process.stderr.close()
-            self.process = None
+            self.bury()
 
     def measure(self) -> int:
         """Return the peak resident memory so far, in octets."""

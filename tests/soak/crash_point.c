@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Preloaded into a server: counts the calls that make something durable, in the whole
  * process and in the order in which they happen, and at the one that was asked for kills
- * the process, or lets calls fail.  (strace counts per thread and per call.)
+ * the process, or lets calls fail.  (strace counts per thread and per call.)  The wall
+ * clock can be set wrong too; timers, which run by another clock, do not see it.
  * The plan is a file that the test has mapped too: see crash_point.py. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SYNC = 1, RENAME = 2, UNLINK = 4, WRITE = 8 };
@@ -25,6 +28,7 @@ struct plan {
     _Atomic int64_t error;   /* the errno of the failure; 0: kill -9 */
     _Atomic int64_t count;   /* calls so far */
     _Atomic int64_t fired;   /* how often it happened */
+    _Atomic int64_t shift;   /* seconds by which the wall clock is wrong */
 };
 
 static struct plan *plan;
@@ -128,4 +132,36 @@ ssize_t pwrite64(int descriptor, const void *octets, size_t count, off64_t offse
 {
     NEXT(ssize_t, "pwrite64", int, const void *, size_t, off64_t);
     return is_hit(WRITE) ? -1 : next(descriptor, octets, count, offset);
+}
+
+static time_t shift(void)
+{
+    return plan == NULL ? 0 : (time_t)atomic_load(&plan->shift);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *found)
+{
+    NEXT(int, "clock_gettime", clockid_t, struct timespec *);
+    int answer = next(clock, found);
+    if (answer == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        found->tv_sec += shift();
+    return answer;
+}
+
+int gettimeofday(struct timeval *found, void *zone)
+{
+    NEXT(int, "gettimeofday", struct timeval *, void *);
+    int answer = next(found, zone);
+    if (answer == 0)
+        found->tv_sec += shift();
+    return answer;
+}
+
+time_t time(time_t *found)
+{
+    NEXT(time_t, "time", time_t *);
+    time_t now = next(NULL) + shift();
+    if (found != NULL)
+        *found = now;
+    return now;
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kills a server at its k-th durable call, or lets calls fail, by a preloaded library.
+"""Kills a server at its k-th durable call, lets calls fail, sets its clock wrong.
 
-Calls are counted in the whole process, in the order in which they happen, and only
-while a plan is armed: the start of a server is not part of an operation.
+A preloaded library does it.  Calls are counted in the whole process, in the order in
+which they happen, and only while a plan is armed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import IntFlag
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("crash_point.c")
-_FIELDS = ("classes", "first", "last", "error", "count", "fired")
+_FIELDS = ("classes", "first", "last", "error", "count", "fired", "shift")
 _EVER = 2**62
 
 
@@ -77,6 +77,10 @@ class CrashPoint:
     def disarm(self) -> None:
         """Let everything go well from now on; the counters keep their values."""
         self._put("classes", 0)
+
+    def shift_clock(self, seconds: int) -> None:
+        """Let the wall clock be wrong by so much from now on; timers are not."""
+        self._put("shift", seconds)
 
     @property
     def count(self) -> int:

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.soak import checks, told
 from tests.soak.crash_point import Calls, CrashPoint, compiler
 from tests.soak.operations import OPERATIONS, Operation, new_case
 from tests.soak.pair import Pair, pair
+from tests.soak.resumptions import RESUMPTIONS
 
-MOST = 80
+MOST = 400
 """Crash points of one operation at most: more would be another operation's."""
+EVERYTHING = OPERATIONS + RESUMPTIONS
 
 
 class Cutter:
@@ -38,30 +38,17 @@ class Cutter:
     ) -> tuple[bool, list[str]]:
         """Kill at one call; return whether there was such a call, and what is wrong."""
         two, point = self._two, self._points[operation.server]
-        case = new_case(two, self._folder)
+        case = new_case(two, self._folder, operation.size)
         operation.prepare(case)
         point.kill_at(number, calls)
-        with ThreadPoolExecutor(1) as aside:
-            acting = aside.submit(operation.act, case)
-            while not acting.done():  # terminals wait for a server to come back
-                if two.server(operation.server).process is not None:
-                    self._revive(operation.server)
-                threading.Event().wait(0.05)
-        acknowledged = acting.result()
-        point.disarm()
+        with two.kept_alive(operation.server):
+            acknowledged = operation.act(case)
+            point.disarm()
         was_killed = point.fired > 0
-        self._revive(operation.server)
         wrong = operation.judge(case, acknowledged)
         case.file.unlink()
         where = f"{operation.name}, call {number}: "
         return was_killed, [where + each for each in wrong]
-
-    def _revive(self, name: str) -> None:
-        if self._two.server(name).process is not None:
-            if self._two.is_alive(name):
-                return
-            self._two.bury(name)
-        self._two.start(name)
 
     def every_call(
         self, operation: Operation, calls: Calls, only: Sequence[int] | None = None
@@ -75,6 +62,9 @@ class Cutter:
             if not was_killed:
                 break
             cuts += 1
+        else:
+            if only is None:
+                wrong.append(f"{operation.name}: there are more than {MOST}")
         wrong += checks.settle(self._two, 60.0)
         for name in ("a", "b"):
             wrong += [f"{operation.name}: {w}" for w in checks.store(self._two, name)]
@@ -106,7 +96,7 @@ def main() -> int:
         environment = {name: point.environment for name, point in points.items()}
         with pair(folder / "playground", environment=environment) as two:
             cutter = Cutter(two, points, folder)
-            for operation in OPERATIONS:
+            for operation in EVERYTHING:
                 if options.only not in operation.name:
                     continue
                 cuts, found = cutter.every_call(operation, calls)

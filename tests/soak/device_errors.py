@@ -14,8 +14,8 @@ import secrets
 import smtplib
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,9 +55,8 @@ class Refusals:
         """Refuse one sync while a stranger's mails come in, one after the other."""
         for number in numbers:
             self._warm_up("b")
-            self.points["b"].fail(errno.EIO, Calls.SYNC, number, number)
-            self._write_mails(number + 20)
-            self._must_end("b", f"mail, sync {number}")
+            with self._that_must_end("b", f"mail, sync {number}", number):
+                self._write_mails(number + 20)
 
     def _warm_up(self, name: str) -> None:
         """Let the first commit of a process be over.
@@ -84,7 +83,7 @@ class Refusals:
                         [two.address("bob")],
                         MAIL.format(subject),
                     )
-                    self.ledger.mails.add(subject)
+                    self.ledger.mails["bob"].add(subject)
                     # The sync that failed may be one of what went before.
                     only_that = point.fired and point.count == syncs + 1
                     if failed or only_that:
@@ -95,39 +94,44 @@ class Refusals:
         """Refuse each sync of an operation, one in each run."""
         point = self.points[operation.server]
         for number in range(1, most + 1):
+            what = f"{operation.name}, sync {number}"
             case = self._prepared(operation)
             self._warm_up(operation.server)
-            point.fail(errno.EIO, Calls.SYNC, number, number)
-            acknowledged = operation.act(case)
-            was_refused = point.fired > 0
-            point.disarm()
-            if was_refused:
-                what = f"{operation.name}, sync {number}"
-                self._must_end(operation.server, what)
-            self.wrong += [
-                f"{operation.name}, sync {number}: {each}"
-                for each in operation.judge(case, acknowledged)
-            ]
-            if not was_refused:
+            with self._that_must_end(operation.server, what, number, or_none=True):
+                acknowledged = operation.act(case)
+            found = operation.judge(case, acknowledged)
+            self.wrong += [f"{what}: {each}" for each in found]
+            if not point.fired:
                 break
 
-    def _must_end(self, name: str, what: str) -> None:
+    @contextmanager
+    def _that_must_end(
+        self, name: str, what: str, number: int, *, or_none: bool = False
+    ) -> Iterator[None]:
+        """Refuse one sync of a server, which must end; it is started again at once.
+
+        ``or_none``: unless there is no such sync.
+        """
         point = self.points[name]
-        if not point.fired:
-            self.wrong.append(f"{what}: there was no such sync")
-            return
-        self.refused += 1
+        with self.two.kept_alive(name) as ends:
+            point.fail(errno.EIO, Calls.SYNC, number, number)
+            yield
+            if point.fired:
+                self.refused += 1
+                self._must_have_ended(name, what, ends)
+            elif not or_none:
+                self.wrong.append(f"{what}: there was no such sync")
+            point.disarm()
+
+    def _must_have_ended(self, name: str, what: str, ends: list[int]) -> None:
         try:
-            eventually(lambda: not self.two.is_alive(name), "it ends", ENDING)
+            eventually(lambda: ends, "it ends", ENDING)
         except AssertionError:
             self.wrong.append(f"{what}: the server goes on")
             self.two.kill(name)
-        else:
-            status = self.two.bury(name)
-            if status != os.EX_IOERR:
-                self.wrong.append(f"{what}: the server ended with status {status}")
-        point.disarm()
-        self.two.start(name)
+            return
+        if ends != [os.EX_IOERR]:
+            self.wrong.append(f"{what}: the server ended with status {ends}")
 
     # ENOSPC: refused for now, others go on, and all comes back by itself
 
@@ -138,15 +142,14 @@ class Refusals:
         point = self.points[operation.server]
         for number in numbers:
             case = self._prepared(operation)
-            point.fail(errno.ENOSPC, Calls.WRITE, number, number)
-            acknowledged = operation.act(case)
-            was_refused = point.fired > 0
-            point.disarm()
+            with self.two.kept_alive(operation.server) as ends:
+                point.fail(errno.ENOSPC, Calls.WRITE, number, number)
+                acknowledged = operation.act(case)
+                was_refused = point.fired > 0
+                point.disarm()
             what = f"{operation.name}, write {number}"
-            if not self.two.is_alive(operation.server):
-                self.wrong.append(f"{what}: the server is gone")
-                self.two.bury(operation.server)
-                self.two.start(operation.server)
+            if ends:
+                self.wrong.append(f"{what}: the server ended with status {ends}")
             found = operation.judge(case, acknowledged)
             self.wrong += [f"{what}: {each}" for each in found]
             if not was_refused:
@@ -229,7 +232,7 @@ def main() -> int:
             refusals.at_rest()
             if refusals.wrong:
                 told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
-    did["acknowledged mails"] = len(refusals.ledger.mails)
+    did["acknowledged mails"] = refusals.ledger.acknowledged["mails"]
     did["seconds"] = round(time.monotonic() - began)
     return told.verdict("device errors", did, refusals.wrong)
 

@@ -23,7 +23,7 @@ from tests.soak.pair import Pair, pair
 from tests.soak.traffic import Traffic
 
 SETTLING = 90.0
-"""Seconds after the last kill in which at least one transfer has to end."""
+"""Seconds after the last kill in which something has to move."""
 VICTIMS = ("a", "b", "terminal")
 
 
@@ -64,11 +64,13 @@ def run(
         traffic.end_sending()
         ledger.wrong += checks.settle(two, settling)
     states = Counter(str(t.state) for t in two.queue("a"))
-    wrong = checks.everything(two, ledger)
+    more, wrong = two.legs.claims(checks.wanted(two, ledger))
+    wrong += checks.everything(two, ledger)
     did: dict[str, int | float | str] = {
         **{f"kills of {victim}": killed[victim] for victim in VICTIMS},
         **{f"acknowledged {k}": n for k, n in ledger.acknowledged.items() if n},
         **{f"transfers {state}": n for state, n in states.items()},
+        **told.octets(two.legs, more),
         "seconds": round(time.monotonic() - began),
     }
     return Report(did, wrong)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 
@@ -29,8 +30,10 @@ class Ledger:
     """Offers whose acceptance was acknowledged."""
     fetched: set[str] = field(default_factory=set)
     """Items that a terminal has downloaded and found whole."""
-    mails: set[str] = field(default_factory=set)
-    """Ordinary messages that were acknowledged, by their Subject."""
+    begun: dict[str, int] = field(default_factory=dict)
+    """Items whose download was begun, and their sizes in octets."""
+    mails: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Ordinary messages to each account that were acknowledged, by their Subject."""
     wrong: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,6 +63,6 @@ class Ledger:
                 "uploads": sum(file.uploaded for file in files),
                 "sendings": sum(len(file.transfers) for file in files),
                 "acceptances": len(self.accepted),
-                "mails": len(self.mails),
+                "mails": sum(map(len, self.mails.values())),
                 "downloads": len(self.fetched),
             }

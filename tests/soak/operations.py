@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Case:
     pair: Pair
     folder: Path
     file: Path
+    moved: list[int] = field(default_factory=list)
+    """Octets that crossed a leg while it was watched."""
 
     @property
     def name(self) -> str:
@@ -80,6 +82,8 @@ class Operation:
     prepare: Callable[[Case], None]
     act: Callable[[Case], bool]
     judge: Callable[[Case, bool], list[str]]
+    size: int = SIZE
+    """Octets of the file."""
 
 
 def new_case(pair: Pair, folder: Path, size: int = SIZE) -> Case:

@@ -21,11 +21,12 @@ from maild.store.gc import is_orphan, orphan_candidates
 from maild.store.house import Store
 from maild.store.transfers import Transfer
 from tests.flows.programs import BIN, Programs, Server, edit, sha256
+from tests.soak.legs import Legs, facts_of, legs_of
 
 QUICK = {"retry_first": 0.5, "retry_most": 2.0}
 """Seconds between attempts: what takes hours in the world must not here."""
 PATIENCE = 120.0
-"""Seconds after which a terminal that says nothing has failed."""
+"""Seconds after which a terminal that does nothing hangs."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,13 @@ class Pair:
     """Two servers and the terminals that run just now."""
 
     programs: Programs
+    legs: Legs
     environment: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """What each server is started with."""
     kills: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lives: threading.RLock = field(default_factory=threading.RLock)
+    """Whoever ends or starts a server."""
     _running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def server(self, name: str) -> Server:
@@ -64,21 +68,13 @@ class Pair:
 
     def kill(self, name: str) -> None:
         """End a server with -9, unless it has ended already."""
-        process = self.server(name).process
-        if process is not None:
-            process.kill()
-            self.kills += 1
-            self.bury(name)
-
-    def bury(self, name: str) -> int:
-        """Wait for the end of a server and return its status."""
-        server = self.server(name)
-        assert server.process is not None
-        status = server.process.wait(30)
-        assert server.process.stderr is not None
-        server.process.stderr.close()
-        server.process = None
-        return status
+        with self._lives:
+            process = self.server(name).process
+            if process is not None:
+                self.legs.interrupted(name)
+                process.kill()
+                self.kills += 1
+                self.server(name).bury()
 
     def start(self, name: str) -> None:
         """Start a server that does not run."""
@@ -88,6 +84,44 @@ class Pair:
         """Kill a server and start it again."""
         self.kill(name)
         self.start(name)
+
+    def revive(self, name: str) -> int | None:
+        """Start a server that is not alive; return the status it had ended with."""
+        with self._lives:
+            if self.is_alive(name):
+                return None
+            had_process = self.server(name).process is not None
+            status = self.server(name).bury() if had_process else 0
+            self.start(name)
+            return status
+
+    @contextmanager
+    def kept_alive(self, name: str) -> Iterator[list[int]]:
+        """Start a server again whenever it ends: terminals wait for it to come back.
+
+        Yields the statuses it ends with.  One that was stopped is left alone.
+        """
+        ends: list[int] = []
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(0.05):
+                if self.server(name).process is not None:
+                    self._note(ends, name)
+
+        with ThreadPoolExecutor(1) as aside:
+            looking = aside.submit(look)
+            try:
+                yield ends
+            finally:
+                over.set()
+                looking.result()
+        self._note(ends, name)
+
+    def _note(self, ends: list[int], name: str) -> None:
+        status = self.revive(name)
+        if status is not None:
+            ends.append(status)
 
     def terminal(self, name: str, *words: str | Path) -> Said:
         """Run ``mshare`` as an account; it may be killed meanwhile."""
@@ -102,11 +136,7 @@ class Pair:
         with self._lock:
             self._running.append(process)
         try:
-            out, err = process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, err = process.communicate()
-            raise AssertionError(f"mshare {words} hung: {out} {err}") from None
+            out, err = _communicate(process)
         finally:
             with self._lock:
                 self._running.remove(process)
@@ -128,8 +158,9 @@ class Pair:
             if not self._running:
                 return False
             self._running[int(chosen * len(self._running))].kill()
-            self.kills += 1
-            return True
+        self.legs.interrupted("terminal")
+        self.kills += 1
+        return True
 
     def address(self, name: str) -> str:
         """Return the mail address of an account."""
@@ -157,6 +188,31 @@ class Pair:
         """Return every transfer of a server, finished ones too."""
         with opened(self.store_of(name)) as store:
             return store.index.read_here(transfers.everything, final=True)
+
+
+def _communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait for the end of a terminal, as long as it does anything at all."""
+    spent, idle_since = -1, time.monotonic()
+    while True:
+        try:
+            return process.communicate(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            before, spent = spent, _ticks(process.pid)
+            if spent != before:
+                idle_since = time.monotonic()
+            elif time.monotonic() > idle_since + PATIENCE:
+                process.kill()
+                said = process.communicate()
+                raise AssertionError(f"{process.args!r} hung: {said!r}") from None
+
+
+def _ticks(pid: int) -> int:
+    """Return the processor time that a process has spent (proc(5), utime and stime)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 @contextmanager
@@ -205,15 +261,16 @@ def pair(
         timeout=120,
     )
     quick(folder)
-    facts = json.loads((folder / "playground.json").read_text())
+    facts = facts_of(folder)
     servers = {n: Server(folder / f"{n}.toml", p) for n, p in facts["servers"].items()}
-    made = Pair(Programs(folder, facts, servers), dict(environment or {}))
-    try:
-        with ThreadPoolExecutor() as both:
-            list(both.map(made.start, servers))
-        yield made
-    finally:
-        made.programs.stop()
+    with legs_of(folder, facts) as legs:
+        made = Pair(Programs(folder, facts, servers), legs, dict(environment or {}))
+        try:
+            with ThreadPoolExecutor() as both:
+                list(both.map(made.start, servers))
+            yield made
+        finally:
+            made.programs.stop()
 
 
 def new_file(folder: Path, name: str, size: int) -> Path:

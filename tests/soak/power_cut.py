@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Power cuts: server b's store on a file system of its own that is shut down in flight.
+"""Power cuts: each server's store on a file system of its own, shut down in flight.
 
 The ioctl GOINGDOWN (NOLOGFLUSH) of ext4 and xfs drops whatever is not on the device:
 what was written and never synced is gone, as when the plug is pulled.  Then the server
@@ -21,7 +21,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +39,8 @@ CAPACITY = 4096 * MiB
 GOING_DOWN = 0x8004587D
 """EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN: _IOR('X', 125, __u32)."""
 NO_LOG_FLUSH = 2
+WHO = {"a": "alice", "b": "bob"}
+"""Whom strangers write to at each server."""
 SIZES = (0, 1000, 64 * 1024 + 1, MiB, 5 * MiB, 16 * MiB + 1)
 WEIGHTS = (1, 2, 4, 4, 3, 2)
 
@@ -56,10 +59,10 @@ def missing(kind: str) -> str:
 class Device:
     """A file system in a file, mounted on a directory."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, server: str) -> None:
         self._kind = kind
-        self._image = folder / f"{kind}.image"
-        self.place = folder / f"{kind}.mounted"
+        self._image = folder / f"{server}.{kind}.image"
+        self.place = folder / f"{server}.{kind}.mounted"
         self._is_mounted = False
 
     def make(self) -> None:
@@ -98,36 +101,44 @@ def _run(*words: str) -> None:
     assert done.returncode == 0, (words, done.stderr)
 
 
+Devices = Mapping[str, Device]
+"""The device of each server."""
+
+
 @contextmanager
-def pair_on(device: Device, folder: Path) -> Iterator[Pair]:
-    """Run two servers; the store of b is on the device."""
+def pair_on(kind: str, folder: Path) -> Iterator[tuple[Pair, Devices]]:
+    """Run two servers; the store of each is on a device."""
+    devices = {name: Device(kind, folder, name) for name in ("a", "b")}
 
     def move(made: Path) -> None:
-        shutil.copytree(made / "b" / "store", device.place / "store")
-        edit(made / "b.toml", "server", store=str(device.place / "store"))
+        for name, device in devices.items():
+            device.make()
+            shutil.copytree(made / name / "store", device.place / "store")
+            edit(made / f"{name}.toml", "server", store=str(device.place / "store"))
         os.sync()  # that much is there before anybody acknowledges anything
 
-    device.make()
     try:
         with pair(folder / "playground", change=move) as two:
-            yield two
+            yield two, devices
     finally:
-        device.unmount()
+        for device in devices.values():
+            device.unmount()
 
 
-def cut_power(two: Pair, device: Device, chance: random.Random) -> None:
+def cut_power(two: Pair, name: str, device: Device, chance: random.Random) -> None:
     """Pull the plug, and put it in again."""
+    two.legs.interrupted(name)
     device.cut()
     threading.Event().wait(chance.random() * 0.2)  # it may still say something
-    two.kill("b")
+    two.kill(name)
     device.unmount()
     device.mount()
-    two.start("b")
+    two.start(name)
 
 
 def run(
     two: Pair,
-    device: Device,
+    devices: Devices,
     folder: Path,
     cuts: int,
     seed: int,
@@ -139,44 +150,53 @@ def run(
 ) -> Report:
     """Cut ``cuts`` times, up to ``pause`` seconds apart; then wait and look.
 
-    After ``longest`` seconds there are no more cuts.
+    Half of them hit server a, half server b, in any order.  After ``longest`` seconds
+    there are no more cuts.
     """
     began = time.monotonic()
     ledger, chance = Ledger(), random.Random(seed)
     traffic = Traffic(two, ledger, folder, seed, SIZES, WEIGHTS)
-    with traffic.going_on(*traffic.people(few=few), traffic.stranger):
-        number = 0
-        while number < cuts and time.monotonic() < began + longest:
-            number += 1
+    strangers = (traffic.stranger_to(who) for who in WHO.values())
+    victims = ["ba"[number % 2] for number in range(cuts)]
+    chance.shuffle(victims)
+    done: Counter[str] = Counter()
+    with traffic.going_on(*traffic.people(few=few), *strangers):
+        for victim in victims:
+            if time.monotonic() > began + longest:
+                break
             threading.Event().wait(0.2 + chance.random() * pause)
-            cut_power(two, device, chance)
-            _look_for_mails(two, ledger, number)
+            cut_power(two, victim, devices[victim], chance)
+            done[victim] += 1
+            _look_for_mails(two, ledger, WHO[victim], f"cut {done.total()}, {victim}")
         traffic.end_sending()
         ledger.wrong += checks.settle(two, settling)
-    wrong = checks.everything(two, ledger)
+    more, wrong = two.legs.claims(checks.wanted(two, ledger))
+    wrong += checks.everything(two, ledger)
     did: dict[str, int | float | str] = {
-        "power cuts": number,
+        **{f"power cuts of {name}": count for name, count in sorted(done.items())},
         **{f"acknowledged {k}": n for k, n in ledger.acknowledged.items()},
         "acknowledged in all": sum(ledger.acknowledged.values()),
+        **told.octets(two.legs, more),
         "seconds": round(time.monotonic() - began),
     }
     return Report(did, wrong)
 
 
-def _look_for_mails(two: Pair, ledger: Ledger, number: int) -> None:
+def _look_for_mails(two: Pair, ledger: Ledger, who: str, when: str) -> None:
     """Look at once for what is many and small: then it is known which cut took it."""
-    acknowledged = set(ledger.mails)
-    for lost in acknowledged - checks.subjects(two):
-        ledger.complain(f"cut {number}: mail {lost} was acknowledged, and it is lost")
+    acknowledged = set(ledger.mails[who])
+    for lost in acknowledged - checks.subjects(two, who):
+        ledger.complain(f"{when}: mail {lost} was acknowledged, and it is lost")
 
 
 def _cut_on(kind: str, cuts: int, seed: int, minutes: float) -> Report:
-    with told.scratch("power-cut") as folder:
-        device = Device(kind, folder)
-        with pair_on(device, folder) as two:
-            report = run(two, device, folder, cuts, seed, longest=60 * minutes)
-            if report.wrong:
-                told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
+    with (
+        told.scratch("power-cut") as folder,
+        pair_on(kind, folder) as (two, devices),
+    ):
+        report = run(two, devices, folder, cuts, seed, longest=60 * minutes)
+        if report.wrong:
+            told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})
     return report
 
 

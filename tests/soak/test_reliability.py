@@ -80,10 +80,9 @@ def test_devices_that_refuse(
 def test_power_cuts(kind: str, tmp_path: Path) -> None:
     if reason := power_cut.missing(kind):
         pytest.skip(reason)
-    device = power_cut.Device(kind, tmp_path)
-    with power_cut.pair_on(device, tmp_path) as made:
+    with power_cut.pair_on(kind, tmp_path) as (made, devices):
         report = power_cut.run(
-            made, device, tmp_path, 1, seed=1, pause=0.5, settling=60.0, few=True
+            made, devices, tmp_path, 2, seed=1, pause=0.5, settling=60.0, few=True
         )
     assert report.wrong == []
     assert report.did["acknowledged mails"]

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.soak.legs import Legs, MiB
+
 
 def verdict(
     name: str, did: Mapping[str, int | float | str], wrong: Sequence[str]
@@ -21,6 +23,16 @@ def verdict(
     print(f"{name}: {'nothing was wrong' if not wrong else f'{len(wrong)} findings'}")
     sys.stdout.flush()
     return 1 if wrong else 0
+
+
+def octets(legs: Legs, more: Mapping[str, float]) -> dict[str, int | float]:
+    """Return what crossed each leg, and what each interruption cost."""
+    return {
+        f"MiB by {name} (and {more[name]} MiB again for each interruption)": round(
+            moved / MiB
+        )
+        for name, moved in legs.moved().items()
+    }
 
 
 @contextmanager

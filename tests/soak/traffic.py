@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.soak.ledger import File, Ledger
+from tests.soak.legs import AWAY
 from tests.soak.pair import Pair, Said, digest, fresh_name, new_file
 
 Role = Callable[[random.Random], None]
@@ -101,8 +102,9 @@ class Traffic:
                 self._stopping.wait(0.3)
 
     def _fetch(self, item: str, name: str) -> None:
-        target = self._folder / f"fetched-{secrets.token_hex(6)}"
-        said = self.pair.terminal("bob", "get", item, "-o", target)
+        target = self._folder / f"fetched-{item}"  # killed, it goes on there
+        self.ledger.begun[item] = self.ledger.files[name].size
+        said = self.pair.terminal(AWAY, "get", item, "-o", target)
         if target.exists():
             if digest(target) != self.ledger.files[name].sha256:
                 self.ledger.complain(f"{name}: fetched, but it is not what was sent")
@@ -113,23 +115,27 @@ class Traffic:
         elif said.status == os.EX_DATAERR:
             self.ledger.complain(f"{name}: cannot be fetched: {said.err.strip()}")
 
-    def stranger(self, chance: random.Random) -> None:
-        """Be another mail server: small ordinary mail to bob, one after the other."""
-        while not self._stopping.is_set():
-            with suppress(OSError, smtplib.SMTPException):
-                self._write_mails(chance)
-            self._stopping.wait(0.05)
+    def stranger_to(self, who: str) -> Role:
+        """Be another mail server: small ordinary mail, one after the other."""
 
-    def _write_mails(self, chance: random.Random) -> None:
-        port = self.pair.programs.port("b", "smtp")
-        bob = self.pair.address("bob")
+        def role(chance: random.Random) -> None:
+            while not self._stopping.is_set():
+                with suppress(OSError, smtplib.SMTPException):
+                    self._write_mails(chance, who)
+                self._stopping.wait(0.05)
+
+        return role
+
+    def _write_mails(self, chance: random.Random, who: str) -> None:
+        port = self.pair.programs.port(who, "smtp")
+        to = self.pair.address(who)
         with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
             while not self._stopping.is_set():
                 subject = secrets.token_hex(8)
                 body = "x" * 60 + "\r\n"
                 text = f"Subject: {subject}\r\n\r\n{body * chance.randrange(1, 50)}"
-                smtp.sendmail("carol@elsewhere.example", [bob], text)
-                self.ledger.mails.add(subject)
+                smtp.sendmail("carol@elsewhere.example", [to], text)
+                self.ledger.mails[who].add(subject)
 
     def people(self, *, few: bool = False) -> list[Role]:
         """Return who works: everybody, or just enough for items to move."""
