@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
+from typing import TYPE_CHECKING
 
 from maild.store.errors import (
     DamagedError,
@@ -19,6 +20,9 @@ from maild.store.errors import (
     StoreError,
     StoreFullError,
 )
+
+if TYPE_CHECKING:
+    from maild.store.blob_records import Place
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the kernel says when there is no room: device, quota, file size limit."""
@@ -54,6 +58,13 @@ class Disk:
     def sealed_path(self, sha256: str) -> Path:
         """Return where a sealed blob lies."""
         return self.sealed / sha256[:2] / sha256[2:4] / sha256
+
+    def path(self, place: Place) -> Path:
+        """Return where a blob's octets are; look again if they are gone from there."""
+        growing = self.growing_path(place.key)
+        if place.sha256 is not None and (place.sealed or not growing.exists()):
+            return self.sealed_path(place.sha256)
+        return growing
 
     def create(self, key: str) -> int:
         """Make the file of a growing blob and return its descriptor.
@@ -131,6 +142,28 @@ class Disk:
         """Undo `place`: the file grows again."""
         with typed_errors():
             self.sealed_path(sha256).rename(self.growing_path(key))
+
+    def place_again(self, place: Place) -> Path:
+        """Do what `place` was called for when its process ended; return the name.
+
+        Raises `InUseError` when it has not ended, `DamagedError` without a whole file.
+        """
+        assert place.sha256 is not None
+        try:
+            descriptor = os.open(self.path(place), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise DamagedError("the file of a blob is missing") from error
+        try:
+            self._claim(descriptor)
+            if os.fstat(descriptor).st_size != place.durable:
+                raise DamagedError("the file of a blob has another length")
+            if self.growing_path(place.key).exists():
+                self.place(place.key, place.sha256)
+            else:
+                sync_directory(self.sealed_path(place.sha256).parent)
+        finally:
+            os.close(descriptor)
+        return self.sealed_path(place.sha256)
 
     def _make_durable(self, directory: Path) -> None:
         """Make a directory whose name is durable, also when another one made it."""

@@ -174,6 +174,8 @@ class GrowingFile:
             blob_disk.sync(self._descriptor)
             mark = self._digest.wait()
             sha256 = mark.sha256 if self._whole is None else self._whole.wait()
+            if self.durable:  # somebody may read it, or count on it after a kill
+                self._record_name(sha256, mark.segments)
             self._shop.disk.place(self._key, sha256)
         except StoreBrokenError:
             self._shop.index.stop_acknowledging()
@@ -190,6 +192,18 @@ class GrowingFile:
         )
         self.close()
         return landed
+
+    def _record_name(
+        self, sha256: str, segments: tuple[tuple[int, bytes], ...]
+    ) -> None:
+        self._shop.index.submit(
+            blob_records.name,
+            self.blob_id,
+            self.size,
+            sha256,
+            segments,
+            self._shop.clock(),
+        ).result()
 
     def close(self) -> None:
         """Stop; what is durable stays."""

@@ -54,6 +54,7 @@ class Place:
     sealed: bool
     durable: int
     sha256: str | None
+    """Known when its file may have its final name: a moment before it is sealed."""
     inline: bytes | None
     expected: int | None
 
@@ -90,6 +91,22 @@ def grow(
     tx.changed(f"blob:{blob_id}")
 
 
+def name(
+    tx: Tx,
+    blob_id: int,
+    size: int,
+    sha256: str,
+    segments: Iterable[tuple[int, bytes]],
+    now: float,
+) -> None:
+    """Record how the file of a whole blob is about to be called.
+
+    Until the blob is sealed its file has one name or the other.
+    """
+    grow(tx, blob_id, size, segments, now)
+    tx.run("UPDATE blob SET sha256 = ?2 WHERE id = ?1", blob_id, sha256)
+
+
 def seal(tx: Tx, landed: Landed, now: float) -> Sealed:
     """Record a whole blob; part of the job that refers to it, or of its own.
 
@@ -100,10 +117,11 @@ def seal(tx: Tx, landed: Landed, now: float) -> Sealed:
         raise DamagedError("the file of a blob has gone")
     older = tx.value(
         """SELECT id FROM blob WHERE sealed = 1 AND sha256 = ?1 AND durable = ?2
-            AND (inline IS NULL) = ?3 ORDER BY id LIMIT 1""",
+            AND (inline IS NULL) = ?3 AND id IS NOT ?4 ORDER BY id LIMIT 1""",
         landed.sha256,
         landed.size,
         landed.inline is None,
+        landed.id,
     )
     if older is not None and _is_unused(tx, landed.id):
         if landed.id is not None:

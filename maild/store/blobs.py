@@ -177,10 +177,27 @@ class Blobs:
             return WholeWriter(self._shop, Sealed(blob_id, place.durable, place.sha256))
         prefix = Prefix(place.durable, segments)
         try:
+            if place.sha256 is not None:
+                return WholeWriter(self._shop, self._seal_again(blob_id, place))
             return BlobWriter.reopened(self._shop, blob_id, place, prefix)
         except DamagedError:
             self._index.submit(self._forget, blob_id).result()
             raise
+
+    def _seal_again(self, blob_id: int, place: Place) -> Sealed:
+        """Seal what had been landed, and not sealed, when its process was killed."""
+        assert place.sha256 is not None
+        landed = Landed(
+            id=blob_id,
+            key=place.key,
+            size=place.durable,
+            sha256=place.sha256,
+            expected=place.expected,
+            inline=None,
+            path=self._disk.place_again(place),
+            segments=(),
+        )
+        return self._index.submit(blob_records.seal, landed, self._clock()).result()
 
     def forget(self, blob_id: int) -> None:
         """Remove a blob that will not grow and that nobody refers to; returns at once.
@@ -207,11 +224,8 @@ class Blobs:
             place = self._index.read_here(blob_records.place, blob_id)
             if place.inline is not None:
                 return place.inline, -1
-            path = self._disk.growing_path(place.key)
-            if place.sealed and place.sha256 is not None:
-                path = self._disk.sealed_path(place.sha256)
             try:
-                return None, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                return None, os.open(self._disk.path(place), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 if not place.sealed and not place.durable:
                     return None, -1

@@ -102,11 +102,9 @@ def _check_file(
     disk: Disk, blob_id: int, place: Place, digests: list[bytes]
 ) -> Iterator[Finding]:
     subject = f"blob {blob_id}"
-    path = disk.growing_path(place.key)
-    if place.sealed and place.sha256 is not None:
-        path = disk.sealed_path(place.sha256)
-    elif not place.durable:
+    if not place.durable and not place.sealed:
         return  # its file appears with its first octets
+    path = disk.path(place)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -67,7 +67,7 @@ def is_orphan(tx: Tx, path: Path) -> bool:
     if path.parent.name == "incoming":
         sql = "SELECT 1 FROM blob WHERE key = ?1 AND sealed = 0"
     else:
-        sql = "SELECT 1 FROM blob WHERE sha256 = ?1 AND sealed = 1 AND inline IS NULL"
+        sql = "SELECT 1 FROM blob WHERE sha256 = ?1 AND inline IS NULL"
     return tx.value(sql, path.name) is None
 
 
@@ -112,7 +112,8 @@ def _remove(tx: Tx, disk: Disk, ids: list[int], before: float) -> tuple[int, Col
         tx.changed(f"blob:{blob_id}")
         removed += 1
         if not inline:
-            paths.append(disk.sealed_path(sha256) if sealed else disk.growing_path(key))
+            paths += [] if sealed else [disk.growing_path(key)]
+            paths += [] if sha256 is None else [disk.sealed_path(sha256)]
     return removed, remove_orphans(tx, paths)
 
 

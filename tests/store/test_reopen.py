@@ -208,6 +208,42 @@ def test_from_nothing_to_its_end(room: Room) -> None:
     is_whole(room, blob)
 
 
+@pytest.mark.parametrize("is_renamed", [False, True])
+def test_a_kill_while_it_is_sealed_costs_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch, *, is_renamed: bool
+) -> None:
+    blob = cut_at(room, WATERMARK)
+    writer = go_on(room, blob)
+    if is_renamed:
+        writer.land()  # and no job that seals it
+    else:
+        with monkeypatch.context() as kill:
+            kill.setattr("maild.store.blob_disk.Disk.place", _be_killed)
+            with pytest.raises(KeyboardInterrupt):
+                writer.land()
+    with room.store.blobs.open(blob) as reader:
+        assert reader.pread(0, SIZE + 1) == CONTENT
+    assert room.is_sound()
+    again = room.store.blobs.reopen(blob)
+    assert (again.id, again.size) == (blob, SIZE)
+    assert again.seal().sha256 == hashlib.sha256(CONTENT).hexdigest()
+    is_whole(room, blob)
+    assert list((room.path / "incoming").iterdir()) == []
+
+
+def _be_killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_was_landed_and_is_not_wanted_is_collected(room: Room) -> None:
+    blob = cut_at(room, WATERMARK)
+    go_on(room, blob).land()
+    room.store.blobs.collect(room.now + 7200.0)
+    with pytest.raises(NotFoundError):
+        room.store.blobs.state(blob)
+    assert [path for path in room.path.rglob("*/*/*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize("size", [5, SEGMENT + 1])
 def test_what_was_sealed_takes_no_more(room: Room, size: int) -> None:
     blob = room.blob(CONTENT[:size])
