@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.flows.programs import edit, eventually
+from tests.flows.programs import LIMIT, edit, eventually
 from tests.soak import checks, told
 from tests.soak.kills import SETTLING, Report
 from tests.soak.ledger import Ledger
@@ -87,10 +87,19 @@ class Device:
             os.close(descriptor)
 
     def unmount(self) -> None:
-        """Unmount it, once nobody uses it any more."""
+        """Unmount it, once nobody uses it any more.
+
+        A name space that another program has made meanwhile may hold it for a while;
+        mounted again too early, it would be the same, shut down file system.
+        """
         if self._is_mounted:
             eventually(self._try_to_unmount, f"{self.place} is free", 30)
+            eventually(self._is_detached, f"{self._image} is free", LIMIT)
             self._is_mounted = False
+
+    def _is_detached(self) -> bool:
+        words = ("losetup", "--associated", str(self._image))
+        return not subprocess.run(words, capture_output=True, check=True).stdout
 
     def _try_to_unmount(self) -> bool:
         return subprocess.call(["umount", self.place], stderr=subprocess.DEVNULL) == 0

@@ -141,7 +141,7 @@ async def test_an_end_without_room_is_gone_on_with(
         reply = await speaker.chunk(rest, 452)
     assert reply.status == "4.3.1"
     await refused_once(station, caplog)
-    await goes_on(station, push, SIZE if of is landing else LANDED)
+    await goes_on(station, push, LANDED if name == "fsync" else SIZE)
     await speaker.close()
 
 
