@@ -27,12 +27,17 @@ class Connections:
         self._imap: MailboxConnection | None = None
         self._smtp: SubmissionConnection | None = None
         self._imap_is_lent = asyncio.Lock()
+        self.imap_is_wanted = asyncio.Event()
+        """Set while somebody waits for the IMAP connection that another has."""
         self._smtp_is_lent = asyncio.Lock()
 
     @asynccontextmanager
     async def imap(self) -> AsyncIterator[MailboxConnection]:
         """Lend the IMAP connection, logged in."""
+        if self._imap_is_lent.locked():
+            self.imap_is_wanted.set()
         async with self._imap_is_lent:
+            self.imap_is_wanted.clear()
             if self._imap is None or not self._imap.is_open:
                 self._imap = MailboxConnection(self._profile, self._tls)
                 await self._imap.open(self._password)

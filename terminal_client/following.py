@@ -3,37 +3,77 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from maild.mail.plain import short
 from terminal_client import screen
 from terminal_client.naming import shown
-from terminal_client.progress import Report, shown_together
+from terminal_client.progress import Report, progress_line, shown_together
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
 
+Show = Callable[[Transfer], None]
+"""Shows a transfer that is followed; called at first and at each change."""
 
-async def follow(terminal: Terminal, ids: list[str]) -> list[Transfer]:
+
+async def follow(
+    terminal: Terminal, ids: list[str], show: Show, tell: Callable[[str], None]
+) -> list[Transfer]:
     """Show how transfers move and change; return them once all are final.
 
-    Without ids those are followed that are under way now.
+    Without ids those are followed that are under way now; ``tell`` hears why nothing
+    moves.
     """
     ids = ids or [t.id for t in await terminal.transfers() if not t.is_final]
     if not ids:
-        screen.remark("nothing is under way")
+        tell("nothing is under way")
         return []
-    states: dict[str, str] = {}
-    reports: dict[str, Report] = {}
     last: list[Transfer] = []
-    with shown_together() as begin:
-        async for last in terminal.follow(*ids):
-            for transfer in last:
-                if states.get(transfer.id) != transfer.state:
-                    states[transfer.id] = transfer.state
-                    screen.remark(change(transfer))
-                moves = transfer.octets > 0 and not transfer.is_final
-                if moves or transfer.id in reports:
-                    label = f"{transfer.name} to {transfer.recipient}"
-                    report = reports.setdefault(transfer.id, begin(label))
-                    report(transfer.octets, transfer.size)
+    async for now in terminal.follow(*ids, tell=tell):
+        before = {transfer.id: transfer for transfer in last}
+        for transfer in now:
+            if transfer != before.get(transfer.id):
+                show(transfer)
+        last = now
     return last
+
+
+@contextmanager
+def on_screen(*, each: bool = False) -> Iterator[Show]:
+    """Give what shows transfers to people: a line for each new state, bars for octets.
+
+    Where there are no bars, lines tell how octets move: some, or ``each`` change.
+    """
+    with shown_together() as begin:
+        yield _Screen(begin, each=each and not sys.stderr.isatty())
+
+
+class _Screen:
+    def __init__(self, begin: Callable[[str], Report], *, each: bool) -> None:
+        self._begin = begin
+        self._each = each
+        self._seen: dict[str, Transfer] = {}
+        self._reports: dict[str, Report] = {}
+
+    def __call__(self, transfer: Transfer) -> None:
+        before = self._seen.get(transfer.id)
+        self._seen[transfer.id] = transfer
+        if before is None or before.state != transfer.state:
+            screen.remark(change(transfer))
+        moves = transfer.octets > 0 and not transfer.is_final
+        if not moves and transfer.id not in self._reports:
+            return  # nothing of it has been shown, and nothing has to be
+        label = f"{transfer.name} to {transfer.recipient}"
+        if not self._each:
+            report = self._reports.get(transfer.id) or self._begin(label)
+            self._reports[transfer.id] = report
+            report(transfer.octets, transfer.size)
+        elif before is None or before.octets < transfer.octets:
+            octets, size, rate = transfer.octets, transfer.size, transfer.rate
+            line = progress_line(short(shown(label)), octets, size, rate)
+            screen.remark(line)
 
 
 def change(transfer: Transfer) -> str:

@@ -208,3 +208,20 @@ def fetched(response: Response) -> dict[str, Any] | None:
         return None
     pairs = found[3]
     return {str(pairs[i]).upper(): pairs[i + 1] for i in range(0, len(pairs) - 1, 2)}
+
+
+def changed_annotations(response: Response) -> list[str]:
+    """Return the names in a ``* METADATA mailbox name ...``, in lower case; else none.
+
+    An answer to GETMETADATA has a list there, and tells of no change (RFC 5464 §4.4.2).
+    """
+    if not response.line[:11].upper().startswith(b"* METADATA "):
+        return []
+    names = values(response)[3:]
+    return [
+        (
+            name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        ).lower()
+        for name in names
+        if not isinstance(name, list)
+    ]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from terminal_client import errors
-from terminal_client.imap_answers import Placement, Response
+from terminal_client.imap_answers import Placement, Response, changed_annotations
 from terminal_client.profile import Profile
 from terminal_client.sasl import Exchange
 from terminal_client.session_imap_octets import (
@@ -51,6 +51,11 @@ class MailboxConnection:
         """Whether IMAP4rev2 was enabled (RFC 9051 §6.3.1)."""
         self.uid_validity = 0
         """Of the selected mailbox."""
+        self.watched: set[str] = set()
+        """Names of annotations, in lower case, whose changes are of interest."""
+        self.told: set[str] = set()
+        """Those of them that the server said have changed (RFC 5464 §4.4.2), during any
+        command; whoever looks at one takes it out."""
 
     @property
     def is_open(self) -> bool:
@@ -221,6 +226,7 @@ class MailboxConnection:
         for response in command.responses:
             if response.line.upper().startswith(b"* CAPABILITY "):
                 self._note_capabilities(b"[" + response.line[2:] + b"]")
+            self.told.update(self.watched.intersection(changed_annotations(response)))
         if result != "OK":
             raise errors.from_refusal(result, text, doing)
         return command.responses

@@ -16,7 +16,7 @@ tasks take turns; two transfers at the same time need two terminals.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from terminal_client import (
     secret,
     submission,
     transfers,
+    watching,
 )
 from terminal_client.attempts import Progress
 from terminal_client.connections import Connections
@@ -47,12 +48,13 @@ from terminal_client.submission import Sent
 from terminal_client.transfers import Transfer
 from terminal_client.uploading import Uploads
 
-POLL = 1.0
-"""Seconds between two looks at a transfer that is followed."""
-
 
 def _nobody(done: int, total: int) -> None:
     """Show no progress."""
+
+
+def _nobody_is_told(text: str) -> None:
+    """Tell nobody why nothing moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +176,19 @@ class Terminal:
             return await transfers.everything(imap)
 
     async def follow(
-        self, *ids: str, interval: float = POLL
+        self,
+        *ids: str,
+        interval: float = watching.POLL,
+        tell: Callable[[str], None] = _nobody_is_told,
     ) -> AsyncIterator[list[Transfer]]:
-        """Yield transfers again and again until all of them are final."""
-        now = await self.transfers(*ids)
-        yield now
-        while not all(transfer.is_final for transfer in now):
-            await asyncio.sleep(interval)
-            async with self._connections.imap() as imap:
-                now = await transfers.again(imap, now)
+        """Yield transfers, and again at each change until all of them are final.
+
+        The server tells of changes by itself; ``interval`` is the seconds between two
+        looks at one that cannot.  A lost connection is made again, however long that
+        takes; ``tell`` hears of it.
+        """
+        watch = watching.Watch(self._connections, interval, tell)
+        async for now in watch.follow(list(ids)):
             yield now
 
     # Receiving: seed 207 to 210, 220

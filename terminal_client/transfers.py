@@ -49,6 +49,8 @@ class Transfer:
     """The last reply's text, or ""."""
     created: int = 0
     """When it was sent, in Unix seconds; 0 when the server does not say."""
+    rate: int = 0
+    """Octets a second that the other server acknowledges, while it moves."""
 
     @property
     def is_final(self) -> bool:
@@ -92,13 +94,52 @@ async def some(connection: MailboxConnection, ids: list[str]) -> list[Transfer]:
 
 
 async def again(connection: MailboxConnection, known: list[Transfer]) -> list[Transfer]:
-    """Return known transfers as they stand now, in one small round trip."""
+    """Return known transfers as they stand now, in one small round trip.
+
+    None shows less than before, whatever a server that was restored tells.
+    """
     details = await _details(connection, [t.id for t in known if not t.is_final])
     if all(t.is_final or t.id in details for t in known):
         return [_renewed(t, details[t.id]) if not t.is_final else t for t in known]
     # A server without such entries, or a transfer that somebody has removed.
     seen = await everything(connection)
-    return [t if t.is_final else pick(seen, t.id) for t in known]
+    return [t if t.is_final else _never_less(t, pick(seen, t.id)) for t in known]
+
+
+async def ask_to_be_told(connection: MailboxConnection) -> bool:
+    """Let the server tell which entries change; whether it can (RFC 5464 §4.1)."""
+    if not is_told(connection):
+        return False
+    if connection.selected is not None:  # ENABLE comes before (RFC 5161 §3.1)
+        await connection.run("UNSELECT")
+        connection.selected = None
+    await connection.run("ENABLE", "METADATA")
+    return True
+
+
+def is_told(connection: MailboxConnection) -> bool:
+    """Whether the server can tell by itself which entries change."""
+    return connection.capabilities >= {"IDLE", "ENABLE", "METADATA", "UNSELECT"}
+
+
+def watch(connection: MailboxConnection, known: list[Transfer]) -> None:
+    """Note from now on which of these the server says have changed."""
+    connection.watched.update(_entry(t.id).lower() for t in known if not t.is_final)
+
+
+def told(connection: MailboxConnection, known: list[Transfer]) -> list[Transfer]:
+    """Take those that the server said have changed."""
+    found = [t for t in known if _entry(t.id).lower() in connection.told]
+    connection.told.difference_update(_entry(t.id).lower() for t in found)
+    return found
+
+
+def _entry(id_: str) -> str:
+    return f"{ENTRY}/{id_}"
+
+
+def _never_less(before: Transfer, now: Transfer) -> Transfer:
+    return replace(now, octets=max(before.octets, now.octets))
 
 
 def _renewed(transfer: Transfer, detail: dict[str, Any]) -> Transfer:
@@ -107,6 +148,7 @@ def _renewed(transfer: Transfer, detail: dict[str, Any]) -> Transfer:
         state=_state(detail.get("state"), transfer.state),
         octets=max(_number(detail.get("octets")), transfer.octets),
         size=_number(detail.get("size")) or transfer.size,
+        rate=_number(detail.get("rate")),
         status=str(detail.get("status") or ""),
         reply=str(detail.get("reply") or ""),
     )
@@ -141,6 +183,7 @@ def _transfer(id_: str, facts: dict[str, Any], detail: dict[str, Any]) -> Transf
         status=str(detail.get("status") or ""),
         reply=str(detail.get("reply") or ""),
         created=_number(detail.get("created")),
+        rate=_number(detail.get("rate")),
     )
 
 
@@ -162,9 +205,7 @@ async def _details(
     """Return what METADATA (RFC 5464) says about transfers, if there is any."""
     found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(ids), _ASKED_AT_ONCE):
-        entries = " ".join(
-            f"{ENTRY}/{id_}" for id_ in ids[start : start + _ASKED_AT_ONCE]
-        )
+        entries = " ".join(map(_entry, ids[start : start + _ASKED_AT_ONCE]))
         try:
             responses = await connection.run(
                 "GETMETADATA", quoted(TRANSFERS), f"({entries})"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from terminal_client import addresses, screen
-from terminal_client.following import follow
+from terminal_client.following import follow, on_screen
 from terminal_client.naming import shown
 from terminal_client.progress import shown_progress
 from terminal_client.screen import JsonOption, ProfileOption
@@ -78,7 +78,9 @@ async def _send(
             if as_json:
                 screen.dump(_told(name, sent, [one.to_json() for one in sent]))
             return 0
-        last = await follow(terminal, [one.id for one in sent])
+        with on_screen() as show:
+            ids = [one.id for one in sent]
+            last = await follow(terminal, ids, show, screen.remark)
         if as_json:
             screen.dump(_told(name, sent, [transfer.to_json() for transfer in last]))
         return max(transfer.exit_status for transfer in last)

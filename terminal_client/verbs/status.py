@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
 from maild.mail.plain import amount
 from terminal_client import screen
-from terminal_client.following import follow
+from terminal_client.following import follow, on_screen
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
@@ -27,19 +28,36 @@ def status(
     """Show how your sendings fare.
 
     With an ID the exit status tells: 0 sent, 75 under way, 77 declined, 69 failed,
-    expired or cancelled.
+    expired or cancelled.  With --watch and --json each change is one line of JSON.
     """
-    found = screen.run(_status(screen.chosen(context, named), ids or [], watch))
-    if as_json:
-        screen.dump([transfer.to_json() for transfer in found])
-    elif found or not watch:
+    who, names = screen.chosen(context, named), ids or []
+    if watch:
+        found = screen.run(_watch(who, names, as_json=as_json))
+    else:
+        found = screen.run(_status(who, names))
+        if as_json:
+            screen.dump([transfer.to_json() for transfer in found])
+    if not as_json and (found or not watch):
         show(found)
     raise typer.Exit(max((t.exit_status for t in found), default=0) if ids else 0)
 
 
-async def _status(who: str | None, ids: list[str], watch: bool) -> list[Transfer]:
+async def _status(who: str | None, ids: list[str]) -> list[Transfer]:
     async with Terminal.open(who) as terminal:
-        return await (follow(terminal, ids) if watch else terminal.transfers(*ids))
+        return await terminal.transfers(*ids)
+
+
+async def _watch(who: str | None, ids: list[str], *, as_json: bool) -> list[Transfer]:
+    async with Terminal.open(who) as terminal:
+        if as_json:
+            return await follow(terminal, ids, say_json, screen.remark)
+        with on_screen(each=True) as shown:
+            return await follow(terminal, ids, shown, screen.remark)
+
+
+def say_json(transfer: Transfer) -> None:
+    """Write a change as one line."""
+    screen.say(json.dumps(transfer.to_json(), ensure_ascii=False))
 
 
 def show(found: list[Transfer]) -> None:
