@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -19,12 +20,21 @@ class CountingProxy:
     ``up`` are the octets from the clients, ``down`` those to them; ``accepted`` the
     connections.  With ``hold_after``, what goes ``holding`` ("up" or "down") stalls
     after that many octets until `release` is called; ``held`` is set when that happens.
+    With ``rate`` it passes about so many octets a second, and ``moving`` counts the
+    seconds in which some passed: what is promised for each second is measured by these.
     """
 
     def __init__(
-        self, target: int, *, hold_after: int | None = None, holding: str = "up"
+        self,
+        target: int,
+        *,
+        hold_after: int | None = None,
+        holding: str = "up",
+        rate: int | None = None,
     ) -> None:
         self._target = target
+        self._rate = rate
+        self._seconds: set[int] = set()
         self._hold_after = hold_after
         self._holding = holding
         self._released = threading.Event()
@@ -41,6 +51,11 @@ class CountingProxy:
         """Octets in both directions."""
         with self._lock:
             return self.up + self.down
+
+    @property
+    def moving(self) -> int:
+        """Seconds in which octets passed."""
+        return len(self._seconds)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
@@ -94,6 +109,7 @@ class CountingProxy:
                     setattr(self, which, getattr(self, which) + len(octets))
                 if which == self._holding:
                     self._hold()
+                    self._delay(len(octets))
                 sink.sendall(octets)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
@@ -117,3 +133,8 @@ class CountingProxy:
         ):
             self.held.set()
             self._released.wait(60)
+
+    def _delay(self, count: int) -> None:
+        if self._rate is not None:
+            self._seconds.add(int(time.monotonic()))
+            threading.Event().wait(count / self._rate)
