@@ -23,8 +23,8 @@ def attachment_frame(
 
     multipart/mixed of text/plain and the content; the lines between end with CRLF.
     """
-    if item.sender is None:
-        raise ValueError("a mail says who sends it")
+    if item.sender is None or item.size is None:
+        raise ValueError("a mail says who sends it, and how much")
     text = build.text_leaf(item.note or f"Attached:\n\n{item_line(item)}")
     edge = f"--{boundary}\r\n".encode()
     head = [

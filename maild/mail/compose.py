@@ -115,16 +115,18 @@ def item_stub(item: ItemFacts, account: Address, facts: Facts) -> Composed:
 
     Its text says how to get the content (the mailbox Library, ``mshare get``) and how
     to send it on (copy into ``Share/<address>``).  Header ``Share-Item: <id>``.
+    Of a live one it says how much there is, and that it is still being recorded.
     """
     name = plain.short(item.name)
     fields = [
         *head(item.sender or account, account, facts),
-        field("Subject", f"{name} ({plain.amount(item.size)})"),
+        field("Subject", f"{name} ({item.measure})"),
         field("Share-Item", item.id),
         field("Share-Type", plain.media_type(item.type)),
         field("Auto-Submitted", "auto-generated"),
     ]
-    text = build.text_leaf(plain.stub_text(item_line(item), item.id, item.note))
+    says = plain.live_text if item.size is None else plain.stub_text
+    text = build.text_leaf(says(item_line(item), item.id, item.note))
     return build.write(fields, text, facts.message_id)
 
 

@@ -33,11 +33,19 @@ class ItemFacts:
     id: str
     name: str
     type: str
-    size: int
+    size: int | None
+    """None while it is live: still being recorded."""
     sha256: str | None
     sender: Address | None
     """Who sent it; None for an own upload."""
     note: str = ""
+    landed: int = 0
+    """Octets of a live one that the server has."""
+
+    @property
+    def measure(self) -> str:
+        """Its size for people."""
+        return "live" if self.size is None else plain.amount(self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +77,13 @@ def item_line(item: ItemFacts) -> str:
     """Return an item's description for people, several lines."""
     origin = f"from {item.sender}" if item.sender else "uploaded by you"
     digest = f"\n    sha-256 {item.sha256}" if item.sha256 else ""
+    if item.size is None:
+        measure = f"{plain.amount(item.landed)} so far ({item.landed} octets)"
+    else:
+        measure = f"{plain.amount(item.size)} ({item.size} octets)"
     return (
         f"    {printable(item.name) or 'unnamed'}\n"
-        f"    {plain.amount(item.size)} ({item.size} octets),"
-        f" {plain.media_type(item.type)}, {origin}{digest}"
+        f"    {measure}, {plain.media_type(item.type)}, {origin}{digest}"
     )
 
 

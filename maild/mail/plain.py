@@ -136,6 +136,21 @@ def stub_text(item: str, item_id: str, note: str) -> str:
     )
 
 
+def live_text(item: str, item_id: str, note: str) -> str:
+    """Return what the stub of an item says whose size nobody knows yet."""
+    return "\n".join(
+        [
+            item,
+            "",
+            *_quoted(note),
+            "It is still being recorded. When it is closed, it will be in the folder",
+            f"Library in full, and here as {printable(item_id)} with its size.",
+            "To send it:  copy this message into the folder Share/<address>, for",
+            "             example Share/bob@b.example. It goes out when it is closed.",
+        ]
+    )
+
+
 def transfer_text(transfer: str, reason: str) -> str:
     """Return what a transfer's message says; ``reason`` is the last reply or ""."""
     lines = [transfer, ""]

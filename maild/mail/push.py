@@ -34,7 +34,7 @@ def upload_head(
     One part, ``Content-Type: application/octet-stream``, ``Content-Transfer-Encoding:
     binary``, ``Content-Disposition: attachment; filename*=..; size=n``,
     ``Share-Number``, ``Share-Code``, ``Share-Terminal``, ``Share-Type`` (the real
-    media type).
+    media type).  What is still being recorded announces no size.
     """
     kept = [
         ("Share-Number", number),
@@ -53,13 +53,14 @@ def upload_head(
 
 
 def _content_fields(item: ItemFacts, media_type: str) -> list[bytes]:
+    size = () if item.size is None else (("size", str(item.size)),)
     return [
         parameter_field("Content-Type", media_type, ()),
         b"Content-Transfer-Encoding: binary\r\n",
         parameter_field(
             "Content-Disposition",
             "attachment",
-            (("filename", file_name(item.name)), ("size", str(item.size))),
+            (("filename", file_name(item.name)), *size),
         ),
     ]
 
@@ -71,8 +72,8 @@ def push_frame(item: ItemFacts, boundary: str, facts: Facts) -> tuple[bytes, byt
     fixed length, application/vnd.maild+json, holding the SHA-256.  No recipient is
     named.  The tail contains 64 zeros when ``item.sha256`` is None: `with_digest`.
     """
-    if item.sender is None:
-        raise ValueError("a push says who sends it")
+    if item.sender is None or item.size is None:
+        raise ValueError("a push says who sends it, and how much")
     # The head may not depend on the digest: offsets mean the same on every attempt.
     said = plain.push_text(item_line(replace(item, sha256=None)))
     text = build.text_leaf(item.note or said)

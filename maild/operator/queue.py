@@ -161,7 +161,7 @@ def facts(transfer: Transfer, now: float) -> dict[str, Any]:
         "rate": round(transfer.rate) if is_moving else None,
         "left": None if left is None else round(left),
         "attempts": transfer.attempts,
-        "due": moment(transfer.due) if transfer.state in CLAIMABLE else None,
+        "due": moment(transfer.due) if _has_due_time(transfer) else None,
         "expires": moment(transfer.expires),
         "created": moment(transfer.created),
         "changed": moment(transfer.changed),
@@ -172,6 +172,11 @@ def facts(transfer: Transfer, now: float) -> dict[str, Any]:
         "item": transfer.item_id,
         "trace": transfer.trace,
     }
+
+
+def _has_due_time(transfer: Transfer) -> bool:
+    """Whether a clock says when it is due; of a live item nobody can."""
+    return transfer.state in CLAIMABLE and transfer.due < transfers.WHEN_CLOSED
 
 
 def _for_people(fact: dict[str, Any]) -> dict[str, Any]:

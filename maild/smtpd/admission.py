@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from maild import ids
 from maild.mail.address import Address
@@ -16,7 +17,7 @@ from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
 from maild.store import consent
 from maild.store.accounts import Account
-from maild.store.checkpoints import Envelope, Kind
+from maild.store.checkpoints import Checkpoint, Envelope, Kind
 
 MOST_RECIPIENTS = 100
 """Recipients of one transaction (RFC 5321 §4.5.3.1.8)."""
@@ -111,8 +112,8 @@ class Admission:
             checkpoints.begin(bound.key, task)
         kept = await checkpoints.known(bound.key)
         known: Transaction | None = new
-        if kept is not None and kept.envelope == bound and kept.final_reply is not None:
-            new.given, new.received = kept.final_reply, new.mail.size or 0
+        if kept is not None and kept.final_reply is not None and _same(kept, bound):
+            new.given, new.received = kept.final_reply, kept.envelope.size or 0
         else:
             known = await checkpoints.resume(new, bound, None)
         if known is new:
@@ -238,6 +239,12 @@ def _bound_upload(mail: MailFrom, account: Account) -> Envelope:
         size=mail.size,
         body=mail.body.value,
     )
+
+
+def _same(kept: Checkpoint, bound: Envelope) -> bool:
+    """Whether it is the upload that was kept; a live one had no size to declare."""
+    declared = kept.envelope.size if bound.size is None else bound.size
+    return kept.envelope == replace(bound, size=declared)
 
 
 def _library_of(account: Account) -> Address:

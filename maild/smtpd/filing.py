@@ -124,9 +124,10 @@ def _keep_upload(
     arriving.whole(tx, item, arrived.rope, arrived.structure, stub, inbox=None, now=now)
     arriving.go_on(tx, item.id, now)
     if transaction.bound is not None:
-        checkpoints.finish(
-            tx, transaction.bound, transaction.id, str(reply), remembered, now
-        )
+        bound = transaction.bound
+        if bound.size is None:  # what a 355 has to say when the 250 got lost
+            bound = replace(bound, size=transaction.received)
+        checkpoints.finish(tx, bound, transaction.id, str(reply), remembered, now)
     told(tx, transaction, f"uploaded {blob.size} octets", now)
 
 
@@ -153,6 +154,8 @@ async def _share(
         now,
         note=_note(arrived) if arrived else "",
     )
+    if item.is_live:
+        return Reply(250, "0.0", f"{queued[0].id} goes out when it is closed")
     return responsibility(queued[0].id, item.size, item.sha256)
 
 

@@ -79,17 +79,27 @@ def of_push(transaction: Transaction, ticket: Ticket, now: float) -> Item:
 
 
 def stub(
-    item: Item, account: Address, hostname: str, now: float, *, note: str = ""
+    item: Item,
+    account: Address,
+    hostname: str,
+    now: float,
+    *,
+    note: str = "",
+    live: int | None = None,
 ) -> Composed:
-    """Return the small message that stands for ``item``."""
+    """Return the small message that stands for ``item``.
+
+    ``live``: octets that there are of one which is still being recorded.
+    """
     shown = ItemFacts(
         id=item.id,
         name=item.name,
         type=item.type,
-        size=item.size,
+        size=item.size if live is None else None,
         sha256=item.sha256,
         sender=item.sender,
         note=note,
+        landed=live or 0,
     )
     facts = Facts(message_id=f"{item.id}@{hostname}", now=now, trace=item.trace)
     return item_stub(shown, account, facts)

@@ -51,6 +51,9 @@ class Reception:
         """
         refusal = _refusal(transaction, chunk)
         if refusal is not None:
+            if transaction is not None and transaction.is_live:
+                # Nobody could know before that it would not fit.
+                await self._listener.checkpoints.give_up(transaction)
             await self._take_away(transaction, chunk.size, refusal)
             raise ReplyError(refusal)
         assert transaction is not None

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
-from maild.smtpd import auth, burl, landing, replies
+from maild.smtpd import auth, burl, landing, replies, showing
 from maild.smtpd.admission import Admission
 from maild.smtpd.connection import Connection
 from maild.smtpd.receive import Reception
@@ -243,6 +243,7 @@ class Session(Connection):
         """Answer a chunk at once, a message when it is on the device."""
         if not last:
             self.say(Reply(250, "0.0", f"{octets} octets"))
+            showing.renew(transaction, self.listener.store, self.hostname)
             return
         self._errors = 0  # somebody who sends mail is not guessing
         self.say_later(

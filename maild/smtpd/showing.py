@@ -1,25 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is shown of an upload or a push from its first octets on.
 
-Only of one that can be gone on with and whose size is announced: a UID means the same
-message from then to the end.
+Only of one that can be gone on with, and in Library only if its size is announced: a
+UID means the same message from then to the end.  An upload that does not say how large
+it will be is live: still being recorded.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maild.mail.compose import Composed, push_tail
 from maild.mail.reply import ReplyError
 from maild.smtpd import kept
 from maild.smtpd.intake import Intake, share_fields, trace_in
 from maild.smtpd.transaction import Transaction
+from maild.store import live
 from maild.store.arriving import Beginning
+from maild.store.house import Store
 from maild.store.items import Item
 from maild.wire.mime_foresight import Foreseen, Front
 
 _log = logging.getLogger(__name__)
+
+RENEWED = 30.0
+"""Seconds between two stubs of a live item: each is a new UID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +40,13 @@ def shown(
     transaction: Transaction, intake: Intake, hostname: str, now: float
 ) -> Shown | None:
     """Return what can be shown of a message whose blob begins to grow, if anything."""
-    if transaction.mail.size is None:
+    if transaction.mail.size is None and not transaction.is_live:
         return None
     try:
         front = Front(intake.front)
+        if transaction.mail.size is None:
+            transaction.trace = trace_in(front.header) or transaction.trace
+            return _live(transaction, front, hostname, now)
         # From the peer's first octet to its last, less what stands before the blob.
         rest = transaction.mail.size - (len(intake.front) - intake.ours)
         transaction.trace = trace_in(front.header) or transaction.trace
@@ -63,6 +72,38 @@ def _upload(
     item = kept.of_upload(transaction, bound.account_id, part, share, expected, now)
     stub = kept.stub(item, sender.base, hostname, now)
     return Shown(_beginning(item, found, None), stub)
+
+
+def _live(transaction: Transaction, front: Front, hostname: str, now: float) -> Shown:
+    sender, bound = transaction.mail.sender, transaction.bound
+    assert sender is not None
+    assert bound is not None
+    found = front.foresee(0, b"")
+    part = found.structure.root
+    if kept.announced_size(part) is not None:
+        raise ValueError("only its content announces a size")
+    share = share_fields(front.header)
+    item = kept.of_upload(transaction, bound.account_id, part, share, 0, now)
+    stub = kept.stub(item, sender.base, hostname, now, live=0)
+    return Shown(replace(_beginning(item, found, None), is_live=True), stub)
+
+
+def renew(transaction: Transaction, store: Store, hostname: str) -> None:
+    """Let the stub of a live upload say how much there is, now and then."""
+    sender, bound = transaction.mail.sender, transaction.bound
+    if not transaction.is_live or sender is None or bound is None:
+        return
+    now = store.clock()
+    if transaction.stub_at is None:
+        transaction.stub_at = now
+    if now - transaction.stub_at < RENEWED:
+        return
+    transaction.stub_at = now
+
+    def stub(item: Item, landed: int) -> Composed:
+        return kept.stub(item, sender.base, hostname, now, live=landed)
+
+    store.index.submit(live.renew, bound.account_id, transaction.id, stub, now)
 
 
 def _push(

@@ -72,6 +72,8 @@ class Transaction:
     failed: bool = False
     received: int = 0
     dropped: int = 0
+    stub_at: float | None = None
+    """When the stub of a live upload last said how much there is."""
 
     @property
     def size(self) -> int:
@@ -82,6 +84,11 @@ class Transaction:
     def is_binary(self) -> bool:
         """Whether the content may be raw octets (RFC 3030 §3)."""
         return self.mail.body is Body.BINARY
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may be an upload of something that is still being recorded."""
+        return self.is_upload and self.mail.size is None
 
     @property
     def is_repeated(self) -> bool:

@@ -3,7 +3,8 @@
 
 Such an item has its place in Library, with its final size and structure and the keyword
 ``$Arriving``, as soon as the first of its octets can be read; only its digest is
-missing.  It can be sent, offered, pushed and read like any other.
+missing.  It can be sent, offered, pushed and read like any other.  One whose size
+nobody knows is live: `maild.store.live`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from maild.mail.compose import Composed
 from maild.mail.reply import Reply
 from maild.mail.structure import Structure
 from maild.mail.transfer import NEXT, Event, State
-from maild.store import consent, items, messages, transfers
+from maild.store import consent, items, live, messages, transfers
 from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.rope import Base64, Constant, Raw, Rope
@@ -32,7 +33,7 @@ GIVEN_UP = Reply(554, "6.0", "the item stopped arriving and was given up")
 class Beginning:
     """What is known of an item before its octets are here.
 
-    ``item`` has its final size; content and blob are not known yet.
+    ``item`` has its final size (a live one none); content and blob are not known yet.
     """
 
     item: Item
@@ -43,6 +44,7 @@ class Beginning:
     structure: Structure
     proof: str | None
     """Of the accepted offer that it redeems, if it is received."""
+    is_live: bool = False
 
 
 Stub = Callable[[Item], Composed]
@@ -69,7 +71,7 @@ def begin(
         complete=False,
     )
     item = replace(item, content_id=content_id, blob_id=blob_id, created=now)
-    items.add(tx, item, stub, inbox=None, now=now, flags=_FLAGS)
+    items.add(tx, item, stub, inbox=None, now=now, flags=_FLAGS, live=beginning.is_live)
     if beginning.proof is not None:
         consent.arrives(tx, beginning.proof, item.id)
 
@@ -90,6 +92,8 @@ def whole(
     unless it became another message than was foreseen: one UID never has two contents.
     """
     known = find(tx, item.id)
+    if known is not None and known.is_live:
+        return live.close(tx, known, item, rope, structure, stub, now)
     if known is not None and _is_as_foreseen(tx, known, rope, structure):
         messages.complete_content(tx, known.content_id, rope)
         item = replace(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far an item has come, as annotations of Library: computed, never written.
 
-An item arrives while it has no digest; its blob then says how much is durable.
+An item arrives while it has no digest; its blob then says how much is durable.  The
+size of a live one is null.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from maild.store.index import Row, Tx
 MAILBOX = "Library"
 ENTRY = "/private/vendor/maild/item/"
 """Annotation of one item (RFC 5464 §4.1: a computed one), followed by its id."""
-_SELECT = """SELECT item.id, coalesce(blob.durable, 0), item.size, item.sha256, blob.id
+_SELECT = """SELECT item.id, coalesce(blob.durable, 0),
+        CASE WHEN item.sha256 IS NULL AND item.library_uid IS NULL THEN NULL
+            ELSE item.size END, item.sha256, blob.id
     FROM item LEFT JOIN blob ON blob.id = item.blob_id WHERE item.account_id = ?1 """
 
 

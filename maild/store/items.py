@@ -29,6 +29,7 @@ class Item:
     name: str
     type: str
     size: int
+    """0 of a live one: nobody knows yet."""
     sha256: str | None
     """None while its octets are still arriving."""
     number: str | None
@@ -39,6 +40,11 @@ class Item:
     items_uid: int | None
     trace: str
     created: float
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is still being recorded: see `maild.store.live`."""
+        return self.sha256 is None and self.library_uid is None
 
 
 _COLUMNS = """id, account_id, own, content_id, blob_id, section, name, type, size,
@@ -55,17 +61,20 @@ def add(
     inbox: Composed | None,
     now: float,
     flags: tuple[str, ...] = _SEEN,
+    live: bool = False,
 ) -> Item:
     """Put an item into Library and its stub into Items (and ``inbox`` into INBOX).
 
     A newer own upload with the same terminal and number replaces nothing: the newest
-    wins in searches.  Returns the item with its UIDs.  Wakes the mailboxes.
+    wins in searches.  Returns the item with its UIDs.  Wakes the mailboxes.  A
+    ``live`` one only has its stub, until `enter`.
     """
-    messages.hold_content(tx, item.content_id)
+    if live:
+        messages.hold_content(tx, item.content_id)
+    else:
+        item = enter(tx, item, now, flags)
     item = replace(
-        item,
-        library_uid=_place(tx, item, "Library", item.content_id, flags, now),
-        items_uid=_place(tx, item, "Items", _small(tx, item, stub), flags, now),
+        item, items_uid=_place(tx, item, "Items", _small(tx, item, stub), flags, now)
     )
     inbox_uid = inbox and _place(tx, item, "INBOX", _small(tx, item, inbox), (), now)
     values = list(astuple(replace(item, sender=None)))
@@ -80,6 +89,27 @@ def add(
     return item
 
 
+def enter(tx: Tx, item: Item, now: float, flags: tuple[str, ...] = _SEEN) -> Item:
+    """Put an item's message into Library; its row takes a reference, too."""
+    messages.hold_content(tx, item.content_id)
+    uid = _place(tx, item, "Library", item.content_id, flags, now)
+    return replace(item, library_uid=uid)
+
+
+def renew_stub(tx: Tx, item: Item, stub: Composed, now: float) -> None:
+    """Replace the stub of an item that is still arriving."""
+    flags = (*_SEEN, "$Arriving")
+    _take_stub(tx, item)
+    uid = _place(tx, item, "Items", _small(tx, item, stub), flags, now)
+    tx.run("UPDATE item SET items_uid = ?2 WHERE id = ?1", item.id, uid)
+
+
+def _take_stub(tx: Tx, item: Item) -> None:
+    if item.items_uid is not None:
+        stubs = mailboxes.must_find(tx, item.account_id, "Items")
+        messages.expunge(tx, stubs.id, [item.items_uid])
+
+
 def complete(
     tx: Tx, item: Item, stub: Composed, *, inbox: Composed | None, now: float
 ) -> Item:
@@ -87,20 +117,23 @@ def complete(
     library = mailboxes.must_find(tx, item.account_id, "Library")
     if item.library_uid is not None:
         messages.store_flags(tx, library.id, [item.library_uid], "-", ("$Arriving",))
-    if item.items_uid is not None:
-        stubs = mailboxes.must_find(tx, item.account_id, "Items")
-        messages.expunge(tx, stubs.id, [item.items_uid])
+    _take_stub(tx, item)
     items_uid = _place(tx, item, "Items", _small(tx, item, stub), _SEEN, now)
     inbox_uid = inbox and _place(tx, item, "INBOX", _small(tx, item, inbox), (), now)
     tx.run(
         """UPDATE item SET sha256 = ?2, items_uid = ?3, inbox_uid = ?4, name = ?5,
-            type = ?6 WHERE id = ?1""",
+            type = ?6, size = ?7, content_id = ?8, blob_id = ?9, library_uid = ?10
+        WHERE id = ?1""",
         item.id,
         item.sha256,
         items_uid,
         inbox_uid,
         item.name,
         item.type,
+        item.size,
+        item.content_id,
+        item.blob_id,
+        item.library_uid,
     )
     return replace(item, items_uid=items_uid)
 

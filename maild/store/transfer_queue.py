@@ -5,17 +5,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maild.mail.reply import Reply
 from maild.mail.transfer import CLAIMABLE, NEXT, Event, State
 from maild.store import messages, transfer_view
 from maild.store.index import Tx
 from maild.store.transfer_moves import advance, release_content
-from maild.store.transfer_records import SELECT, Transfer, from_row, get, listed
+from maild.store.transfer_records import (
+    SELECT,
+    Transfer,
+    from_row,
+    get,
+    listed,
+    of_item,
+    update,
+)
 
 LOOKED_AT = 1000
 """Due transfers among which a claim is fair; the rest is not yet in sight."""
+WHEN_CLOSED = 1e11
+"""Due time of what waits until its live item is closed: no clock says that."""
 _DUE = f"""held = 0 AND state IN ({listed(CLAIMABLE)})"""
 _IDLE = frozenset(state for state, moves in NEXT.items() if Event.EXPIRE in moves)
 _BAD_ENDS = frozenset({State.FAILED, State.DECLINED, State.EXPIRED})
@@ -140,12 +150,30 @@ def hasten(tx: Tx, transfer_id: str, now: float) -> bool:
     """Make a waiting transfer due at once; False when its state has no due time."""
     done = tx.run(
         f"""UPDATE transfer SET due = ?2
-        WHERE id = ?1 AND state IN ({listed(CLAIMABLE)})""",  # noqa: S608 - ours
+        WHERE id = ?1 AND due < ?3 AND state IN ({listed(CLAIMABLE)})""",  # noqa: S608 - ours
         transfer_id,
         now,
+        WHEN_CLOSED,
     )
     tx.changed("queue")
     return done > 0
+
+
+def begin_waiting(tx: Tx, item_id: str, size: int, now: float) -> None:
+    """Send what waited for a live item; it is closed and has ``size`` octets."""
+    for transfer in of_item(tx, item_id):
+        if transfer.due < WHEN_CLOSED or transfer.state is not State.QUEUED:
+            continue
+        expires = now + transfer.expires - WHEN_CLOSED
+        tx.run(
+            "UPDATE transfer SET due = ?2, expires = ?3, size = ?4 WHERE id = ?1",
+            transfer.id,
+            now,
+            expires,
+            size,
+        )
+        transfer = replace(transfer, due=now, expires=expires, size=size, changed=now)
+        update(tx, transfer_view.show(tx, transfer, now))
 
 
 def abandon_claims(tx: Tx, owner: str, now: float) -> int:

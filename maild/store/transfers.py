@@ -27,9 +27,11 @@ from maild.store.transfer_moves import (
     progress_together,
 )
 from maild.store.transfer_queue import (
+    WHEN_CLOSED,
     Notice,
     Slots,
     abandon_claims,
+    begin_waiting,
     claim,
     expire_due,
     forget_finished,
@@ -51,6 +53,7 @@ from maild.store.transfer_records import (
 )
 
 __all__ = [
+    "WHEN_CLOSED",
     "FreshShare",
     "Notice",
     "Slots",
@@ -59,6 +62,7 @@ __all__ = [
     "add",
     "advance",
     "answered",
+    "begin_waiting",
     "by_view",
     "claim",
     "everything",
@@ -108,15 +112,17 @@ def share(
 
     The same item to the same address is sent once: an open (or sent) share of it is
     returned as it is.  The recipient becomes a contact.  Used by BURL on submission and
-    by copying into ``Share/<address>``.
+    by copying into ``Share/<address>``.  What is live goes out when it is closed.
     """
     row = tx.one(
-        "SELECT name, size, trace FROM item WHERE id = ?1 AND account_id = ?2",
+        """SELECT name, size, trace, sha256 IS NULL AND library_uid IS NULL
+        FROM item WHERE id = ?1 AND account_id = ?2""",
         item_id,
         account_id,
     )
     if row is None:
         raise NotFoundError("there is no such item")
+    begins = WHEN_CLOSED if row[3] else now
     transfer = Transfer(
         id=fresh.queue_id,
         account_id=account_id,
@@ -135,8 +141,8 @@ def share(
         ticket=None,
         ticket_size=None,
         attempts=0,
-        due=now,
-        expires=now + lifetimes.offer,
+        due=begins,
+        expires=begins + lifetimes.offer,
         warned=False,
         status="",
         reply="",
