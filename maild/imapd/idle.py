@@ -18,6 +18,8 @@ from maild.wire.imap_read import Command
 
 PROGRESS_PERIOD = 1.0
 """Seconds between two rounds of METADATA answers: no entry is named more often."""
+LOOK_PERIOD = 0.1
+"""Seconds between two looks at least: another process wakes us for anything."""
 
 
 async def idle(session: Session, command: Command) -> Done:
@@ -60,9 +62,9 @@ async def _push_annotations(session: Session, annotated: Annotated) -> None:
         topics = annotated.topics
         with session.store.changes.watch(*topics) as watch:
             while topics == annotated.topics:
-                if await session.tell_annotations():
-                    await asyncio.sleep(PROGRESS_PERIOD)
-                else:
+                told = await session.tell_annotations()
+                await asyncio.sleep(PROGRESS_PERIOD if told else LOOK_PERIOD)
+                if not told:
                     await watch.wait()
 
 
