@@ -74,6 +74,8 @@ class BackOff:
         if now - entry.last > self.delays.forget:
             del self._entries[key]
             return 0.0
+        if entry.last > now:  # the clock was ahead: nobody waits for that
+            entry.last = entry.next = now
         doubled = min(entry.failures - self.delays.free, 30)
         delay = min(self.delays.first * 2.0**doubled, self.delays.most)
         return max(max(entry.next, entry.last) + delay - now, 0.0)

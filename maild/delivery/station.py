@@ -42,6 +42,8 @@ BACKLOG: Final = 4
 """Transfers claimed for one domain at once, in multiples of ``per_next_hop``."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds after which the queue is looked at without a reason."""
+LONGEST_WAIT: Final = 1.2
+"""Times ``retry_most``: what is due later was put off by a clock that went ahead."""
 AFTER_ERROR: Final = 1.0
 """Seconds until the next look when the store could not answer (it may be full)."""
 _STOPPED = frozenset({State.CANCELLED, State.EXPIRED, State.FAILED})
@@ -136,7 +138,10 @@ class DeliveryStation:
     async def _claim(self) -> None:
         """Take what is due, as much as there may be under way or waiting."""
         now, most, slots = self._store.clock(), self._room, self._slots
-        due = await self._store.index.read(transfers.next_due, slots)
+        due, last = await self._store.index.read(_dues, slots)
+        latest = now + self._settings.retry_most * LONGEST_WAIT
+        if last is not None and last > latest:
+            await self._store.index.write(transfers.bring_forward, latest, now)
         if most > 0 and due is not None and due <= now:
             self._waiting += await self._store.index.write(
                 transfers.claim, OWNER, now, most, slots
@@ -194,6 +199,11 @@ class DeliveryStation:
             self._running[transfer_id][1].cancel()
         for transfer_id in unwanted:
             await self._store.index.write(_release, transfer_id, self._store.clock())
+
+
+def _dues(tx: Tx, slots: Slots) -> tuple[float | None, float | None]:
+    """Return when the next and the last transfer that waits is due."""
+    return transfers.next_due(tx, slots), transfers.last_due(tx)
 
 
 def _unwanted(tx: Tx, names: list[str]) -> set[str]:

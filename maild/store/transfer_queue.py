@@ -126,6 +126,31 @@ def next_due(tx: Tx, slots: Slots = UNBOUNDED) -> float | None:
     return None if found is None else float(found)
 
 
+def last_due(tx: Tx) -> float | None:
+    """Return when the last transfer that waits for its time is due, or None."""
+    found = tx.value(
+        f"SELECT max(due) FROM transfer WHERE {_DUE} AND due < ?1",  # noqa: S608 - ours
+        WHEN_CLOSED,
+    )
+    return None if found is None else float(found)
+
+
+def bring_forward(tx: Tx, latest: float, now: float) -> int:
+    """Make due at once what is due after ``latest``; return how many.
+
+    For what was put off while the clock was ahead: nobody meant it to wait so long.
+    """
+    done = tx.run(
+        f"""UPDATE transfer SET due = ?2
+        WHERE {_DUE} AND due > ?1 AND due < ?3""",  # noqa: S608 - ours
+        latest,
+        now,
+        WHEN_CLOSED,
+    )
+    tx.changed("queue")
+    return done
+
+
 def next_expiry(tx: Tx) -> float | None:
     """Return when the next transfer that is not over (nor held) expires, or None."""
     found = tx.value(

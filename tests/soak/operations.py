@@ -98,24 +98,24 @@ def _nothing(case: Case) -> None:
     """Prepare nothing."""
 
 
-def _upload(case: Case) -> bool:
+def upload(case: Case) -> bool:
     return case.pair.terminal("alice", "upload", case.file).status == os.EX_OK
 
 
-def _uploaded(case: Case, acknowledged: bool) -> list[str]:
+def uploaded(case: Case, acknowledged: bool) -> list[str]:
     if acknowledged and not case.copies("alice"):
         return [f"{case.name}: the upload was acknowledged, and it is lost"]
     wrong = case.is_gone_or_whole("alice")
-    if not _upload(case) or not case.copies("alice"):
+    if not upload(case) or not case.copies("alice"):
         wrong.append(f"{case.name}: cannot be uploaded again")
     return wrong + case.is_gone_or_whole("alice")
 
 
 def _do_upload(case: Case) -> None:
-    assert _upload(case)
+    assert upload(case)
 
 
-def _send(case: Case) -> bool:
+def send(case: Case) -> bool:
     bob = case.pair.address("bob")
     return case.pair.terminal("alice", "send", case.file, bob).status == os.EX_OK
 
@@ -123,15 +123,15 @@ def _send(case: Case) -> bool:
 def _sent(case: Case, acknowledged: bool) -> list[str]:
     if acknowledged and case.transfer() is None:
         return [f"{case.name}: sending was acknowledged, and it is lost"]
-    if case.transfer() is None and not _send(case):
+    if case.transfer() is None and not send(case):
         return [f"{case.name}: cannot be sent again"]
-    return _accepted_and_arrived(case)
+    return accepted_and_arrived(case)
 
 
 # Offers, acceptance, the push: both servers
 
 
-def _until(case: Case, state: str) -> None:
+def until(case: Case, state: str) -> None:
     """Wait until the transfer is in a state, or a server dead."""
 
     def is_over() -> bool:
@@ -146,19 +146,19 @@ def _until(case: Case, state: str) -> None:
 
 
 def _send_until_offered(case: Case) -> bool:
-    acknowledged = _send(case)
+    acknowledged = send(case)
 
     if acknowledged:
-        _until(case, "offered")
+        until(case, "offered")
     return acknowledged
 
 
-def _offer(case: Case) -> None:
-    assert _send(case)
+def offer(case: Case) -> None:
+    assert send(case)
     eventually(case.offer, f"{case.name} is offered", LIMIT)
 
 
-def _accept(case: Case) -> bool:
+def accept(case: Case) -> bool:
     offer = case.offer()
     assert offer is not None
     return case.pair.terminal("bob", "accept", offer).status == os.EX_OK
@@ -167,16 +167,16 @@ def _accept(case: Case) -> bool:
 def _accepted(case: Case, acknowledged: bool) -> list[str]:
     if acknowledged and case.offer() is not None:
         return [f"{case.name}: acceptance was acknowledged, and it is open again"]
-    return _accepted_and_arrived(case)
+    return accepted_and_arrived(case)
 
 
-def _accepted_and_arrived(case: Case) -> list[str]:
+def accepted_and_arrived(case: Case) -> list[str]:
     """See the rest of the story through: exactly one copy, and one ``sent``."""
 
     def is_over() -> bool:
         transfer = case.transfer()
         if transfer is not None and transfer["state"] == "offered" and case.offer():
-            _accept(case)
+            accept(case)
         return transfer is not None and transfer["state"] in ("sent", "failed")
 
     with suppress(AssertionError):
@@ -189,14 +189,14 @@ def _accepted_and_arrived(case: Case) -> list[str]:
 
 def _push(case: Case) -> bool:
     """Accept, and wait until the push is over or a server is dead."""
-    _accept(case)
+    accept(case)
 
-    _until(case, "sent")
+    until(case, "sent")
     return False
 
 
 def _pushed(case: Case, acknowledged: bool) -> list[str]:
-    return _accepted_and_arrived(case)
+    return accepted_and_arrived(case)
 
 
 # Deleting, and sweeping up
@@ -253,13 +253,13 @@ def _collected(case: Case, acknowledged: bool) -> list[str]:
 
 
 OPERATIONS = (
-    Operation("receive an upload", "a", _nothing, _upload, _uploaded),
-    Operation("take a sending command", "a", _do_upload, _send, _sent),
+    Operation("receive an upload", "a", _nothing, upload, uploaded),
+    Operation("take a sending command", "a", _do_upload, send, _sent),
     Operation("make an offer", "a", _do_upload, _send_until_offered, _sent),
     Operation("receive an offer", "b", _do_upload, _send_until_offered, _sent),
-    Operation("take an acceptance", "b", _offer, _accept, _accepted),
-    Operation("receive a push", "b", _offer, _push, _pushed),
-    Operation("take an answer, and push", "a", _offer, _push, _pushed),
+    Operation("take an acceptance", "b", offer, accept, _accepted),
+    Operation("receive a push", "b", offer, _push, _pushed),
+    Operation("take an answer, and push", "a", offer, _push, _pushed),
     Operation("delete an item", "a", _do_upload, _delete, _deleted),
     Operation("collect garbage", "a", _garbage, _collect, _collected),
 )

@@ -67,22 +67,22 @@ def _half_way(case: Case, server: str, *victims: str) -> Iterator[None]:
 
 
 def _half_pushed(case: Case, *victims: str) -> None:
-    operations._offer(case)
+    operations.offer(case)
     with _half_way(case, "b", *victims):
-        operations._accept(case)
+        operations.accept(case)
 
 
 def _go_on_pushing(case: Case) -> bool:
     leg = case.pair.legs.push
     before = leg.moved
     leg.admit()
-    operations._until(case, "sent")
+    operations.until(case, "sent")
     case.moved.append(leg.moved - before)
     return False
 
 
 def _went_on(case: Case, acknowledged: bool) -> list[str]:
-    return operations._accepted_and_arrived(case) + _not_anew(case) + _flowed_on(case)
+    return operations.accepted_and_arrived(case) + _not_anew(case) + _flowed_on(case)
 
 
 def _not_anew(case: Case) -> list[str]:
@@ -124,7 +124,7 @@ def _half_uploaded(case: Case) -> None:
 def _go_on_uploading(case: Case) -> bool:
     leg = case.pair.legs.upload
     before = leg.moved
-    acknowledged = operations._upload(case)
+    acknowledged = operations.upload(case)
     case.moved.append(leg.moved - before)
     return acknowledged
 
@@ -133,7 +133,7 @@ def _was_uploaded(case: Case, acknowledged: bool) -> list[str]:
     wrong = [] if acknowledged else [f"{case.name}: the terminal did not go on"]
     if len(case.copies("alice")) != 1:
         wrong.append(f"{case.name}: {len(case.copies('alice'))} copies")
-    return wrong + _not_anew(case) + operations._uploaded(case, acknowledged)
+    return wrong + _not_anew(case) + operations.uploaded(case, acknowledged)
 
 
 # The first start

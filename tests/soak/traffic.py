@@ -93,7 +93,8 @@ class Traffic:
             news = [
                 item
                 for item in (said.json if self._is_well(said) else [])
-                if not item["own"] and item["id"] not in self.ledger.fetched
+                if item["name"] in self.ledger.files
+                and item["id"] not in self.ledger.fetched
             ]
             if news:
                 item = chance.choice(news)

@@ -21,7 +21,14 @@ from maild.mail.transfer import (
     Kind,
     State,
 )
-from maild.store import accounts, messages, metadata, trace, transfers
+from maild.store import (
+    accounts,
+    messages,
+    metadata,
+    trace,
+    transfer_records,
+    transfers,
+)
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.transfers import Transfer
@@ -269,6 +276,18 @@ def test_abandoned_claims_are_due_at_once(room: Room, share: Transfer) -> None:
     found = room.read(transfers.get, share.id)
     assert (found.state, found.due, found.attempts) == (State.DEFERRED, START, 0)
     assert room.write(transfers.abandon_claims, "one", START) == 0
+
+
+@pytest.mark.parametrize("due", [86_400.0, transfers.WHEN_CLOSED])
+def test_what_a_clock_has_put_off_is_brought_forward(
+    room: Room, share: Transfer, due: float
+) -> None:
+    waits = due == transfers.WHEN_CLOSED  # for no clock
+    later = due if waits else room.now + due
+    room.write(transfer_records.update, replace(share, due=later))
+    assert room.read(transfers.last_due) == (None if waits else later)
+    room.write(transfers.bring_forward, room.now + 3600.0, room.now)
+    assert room.read(transfers.get, share.id).due == (due if waits else room.now)
 
 
 def test_hasten_makes_due(room: Room, share: Transfer) -> None:

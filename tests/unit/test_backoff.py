@@ -57,6 +57,12 @@ def test_time_heals() -> None:
     assert failed_times(9).reserve(HERE, "alice", 100.0 + 901) == 0
 
 
+def test_a_clock_that_was_ahead_locks_nobody_out() -> None:
+    book = failed_times(8, Delays(free=5, first=1.0, most=30.0))  # 8 s each
+    assert book.reserve(HERE, "alice", 100.0) == 8
+    assert book.reserve(HERE, "alice", 100.0 - 86_400.0) == 8
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "MAX_KEYS", 10)
     book = BackOff(Delays())

@@ -188,3 +188,19 @@ async def test_an_error_nobody_foresaw_is_temporary(
     assert after.status == "4.3.0"
     assert "a bug" not in after.reply
     assert "RuntimeError: a bug" in caplog.text
+
+
+async def test_what_a_wrong_clock_has_put_off_goes_on(post: Post) -> None:
+    """Put off until tomorrow, by a clock that was a day ahead and is right again."""
+    clock = post.clock
+    assert isinstance(clock, Clock)
+    plan = Peer(answers={"MAIL": ["451 4.3.0 later"]})
+    async with plan.serving() as peer:
+        clock.now += 86_400.0
+        async with running(post, peer.port):
+            mail = await post.mail(PLAIN_MAIL)
+            put_off = await until_state(post, mail, State.DEFERRED)
+            assert put_off.due > clock.now
+            clock.now -= 86_400.0
+            await post.mail(PLAIN_MAIL)  # it looks at the queue again
+            await until_state(post, mail, State.SENT)
