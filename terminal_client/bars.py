@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TextIO
 
@@ -36,6 +37,7 @@ class Board:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
             console=Console(file=target),
+            redirect_stdout=sys.stdout.isatty(),  # results go where they were sent
         )
         self._began = time.monotonic()
         self._started = False

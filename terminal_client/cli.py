@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from terminal_client.errors import TerminalError
+from terminal_client.errors import TerminalError, UnreadError
 from terminal_client.screen import ProfileOption
 from terminal_client.verbs.accept import accept
 from terminal_client.verbs.decline import decline
@@ -72,6 +72,7 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare get film.mov",
             "mshare get 7hqKzWbV -o ~/Videos/",
             "mshare get backup.tar -o - | tar x",
+            "mshare get --follow film.mov -o - | mpv -",
         ),
     ),
     (explain, ("mshare explain 5.7.1", "mshare explain 550 5.1.1 no such account")),
@@ -113,6 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as ended:
         usage = 2  # what the library says for a command line it does not understand
         return os.EX_USAGE if ended.code == usage else int(ended.code or os.EX_OK)
+    except UnreadError as error:
+        _discard_output()
+        return error.status
     except TerminalError as error:
         return _complain(str(error), error.status)
     except BrokenPipeError:

@@ -11,18 +11,26 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import BinaryIO
 
 from terminal_client import errors, naming
 from terminal_client.attempts import Progress
 from terminal_client.hashing import GrowingHash, in_thread
+from terminal_client.imap_answers import Response
 from terminal_client.library import Item
 from terminal_client.session_imap import IDLE_TIMEOUT, MailboxConnection
 
 SLICE = 4 << 20
 """Octets asked for at a time."""
+SLICE_LEAST = 64 << 10
+"""Octets asked for first, and on a slow way, of what still arrives at the server: a
+slice comes when its last octet is there."""
+PACE = 0.25
+"""Seconds that a slice of what still arrives should take, at most."""
 WRITE = 1 << 20
 """Octets written at a time: 4 MiB cost ten times the CPU of as many octets in pieces of
 1 MiB (ext4, Linux 6.18: the page cache then takes huge pages)."""
@@ -37,7 +45,7 @@ class _Slice:
     offset: int
     room: memoryview
     buffer: memoryview
-    """The beginning of ``room``, all of it but for the last slice."""
+    """The beginning of ``room``, as long as what was asked for."""
     fetching: asyncio.Task[int]
 
 
@@ -52,26 +60,58 @@ class Arrival:
     """May lag behind ``octets`` when some were there before."""
 
 
+def _in_peace() -> None:
+    """Tell nobody that the source has paused."""
+
+
 async def content(
-    connection: MailboxConnection, item: Item, arrival: Arrival, progress: Progress
+    connection: MailboxConnection,
+    item: Item,
+    arrival: Arrival,
+    progress: Progress,
+    waits: Callable[[], None] = _in_peace,
 ) -> str:
     """Write what ``arrival`` lacks of an item; return the SHA-256 of all of it in hex.
 
     The Library must be open.  After a `CutError` call it again with the same
-    ``arrival``: less than `SLICE` octets come twice.
+    ``arrival``: less than `SLICE` octets come twice.  An item that still arrives is
+    followed; ``waits`` is told when the server says that it waits for octets itself.
     """
     progress(arrival.octets, item.size)
     async with arrival.hash.catching_up(arrival.octets):
-        await _slices(connection, item, arrival, progress)
+        await _slices(connection, item, arrival, progress, waits)
         return await arrival.hash.finish(item.size)
 
 
+class _Pace:
+    """How much to ask for at a time: all at once, or as much as soon arrives."""
+
+    def __init__(self, item: Item) -> None:
+        self._follows = item.arriving
+        self.octets = min(SLICE_LEAST, SLICE) if self._follows else SLICE
+        self._came = monotonic()
+
+    def came(self) -> None:
+        """Choose anew when a slice has come."""
+        now = monotonic()
+        took, self._came = now - self._came, now
+        if self._follows and took < PACE / 2:
+            self.octets = min(self.octets * 2, SLICE)
+        elif self._follows and took > PACE:
+            self.octets = max(self.octets // 2, SLICE_LEAST)
+
+
 async def _slices(
-    connection: MailboxConnection, item: Item, arrival: Arrival, progress: Progress
+    connection: MailboxConnection,
+    item: Item,
+    arrival: Arrival,
+    progress: Progress,
+    waits: Callable[[], None],
 ) -> None:
     slices: deque[_Slice] = deque()
     spare: list[memoryview] = []
     asked = arrival.octets
+    pace = _Pace(item)
     try:
         while arrival.octets < item.size:
             while asked < item.size and len(slices) < AHEAD:
@@ -80,10 +120,12 @@ async def _slices(
                     if spare
                     else memoryview(bytearray(min(SLICE, item.size)))
                 )
-                slices.append(_ask(connection, item, asked, room))
-                asked += len(slices[-1].buffer)
+                buffer = room[: min(pace.octets, item.size - asked)]
+                slices.append(_ask(connection, item, asked, room, buffer, waits))
+                asked += len(buffer)
             current = slices.popleft()
             _must_be_whole(item, current, await current.fetching)
+            pace.came()
             await in_thread(_keep, current, arrival)
             spare.append(current.room)
             progress(arrival.octets, item.size)
@@ -110,10 +152,9 @@ def _keep(filled: _Slice, arrival: Arrival) -> None:
     try:
         while left:  # a file may take less than it is given, before it is full
             left = left[arrival.sink.write(left[:WRITE]) :]
-    except BrokenPipeError as error:
-        raise errors.LocalInputOutputError(
-            "nobody reads the output any more"
-        ) from error
+        arrival.sink.flush()  # somebody may be looking at it already
+    except BrokenPipeError:
+        raise errors.UnreadError from None
     except OSError as error:
         raise errors.LocalInputOutputError(
             f"the content cannot be written: {(error.strerror or str(error)).lower()}"
@@ -133,19 +174,31 @@ def _begin_to_sync(sink: BinaryIO, start: int, count: int) -> None:
 
 
 def _ask(
-    connection: MailboxConnection, item: Item, offset: int, room: memoryview
+    connection: MailboxConnection,
+    item: Item,
+    offset: int,
+    room: memoryview,
+    buffer: memoryview,
+    waits: Callable[[], None],
 ) -> _Slice:
-    buffer = room[: item.size - offset]
-    fetching = asyncio.ensure_future(_fetch(connection, item, offset, buffer))
+    fetching = asyncio.ensure_future(_fetch(connection, item, offset, buffer, waits))
     return _Slice(offset, room, buffer, fetching)
 
 
 async def _fetch(
-    connection: MailboxConnection, item: Item, offset: int, buffer: memoryview
+    connection: MailboxConnection,
+    item: Item,
+    offset: int,
+    buffer: memoryview,
+    waits: Callable[[], None],
 ) -> int:
     """Fill ``buffer`` from ``offset``; return how many octets there were."""
     name = f"BINARY[{item.section}]<{offset}>".encode()
-    filled = 0
+    filled = -1
+
+    def look(response: Response) -> None:
+        if b"[INPROGRESS" in response.line.upper():  # RFC 9585 §4
+            waits()
 
     def place(before: tuple[bytes, ...], size: int) -> memoryview | None:
         nonlocal filled
@@ -161,5 +214,10 @@ async def _fetch(
         f"(BINARY.PEEK[{item.section}]<{offset}.{len(buffer)}>)",
         place=place,
         timeout=IDLE_TIMEOUT,
+        notice=look,
     )
+    if filled < 0:
+        raise errors.GoneError(
+            f"{naming.shown(item.name)} is not on the server any more"
+        )
     return filled

@@ -57,6 +57,10 @@ class LocalInputOutputError(TerminalError):
     status = os.EX_IOERR
 
 
+class UnreadError(LocalInputOutputError):
+    """Nobody reads our output any more: no reason to complain."""
+
+
 class TryLaterError(TerminalError):
     """It did not work now and may work later."""
 
@@ -69,6 +73,10 @@ class CutError(TryLaterError):
 
 class StalledError(CutError):
     """What is wanted has not arrived at the server yet, and does not arrive now."""
+
+
+class GoneError(UnavailableError):
+    """What was being read is not on the server any more."""
 
 
 class UnreachableError(UnavailableError):
@@ -141,6 +149,8 @@ def from_refusal(result: str, text: str, doing: str) -> TerminalError:
             return NotAllowedError(sentence)
         case "OVERQUOTA" | "LIMIT" | "TOOBIG":
             return UnavailableError(sentence)
+        case "EXPUNGEISSUED":
+            return GoneError(sentence)
         case "INUSE":
             return StalledError(f"{sentence}; try again later")
         case "UNAVAILABLE" | "SERVERBUG" | "CONTACTADMIN":

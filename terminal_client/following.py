@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from maild.mail.plain import short
 from terminal_client import screen
 from terminal_client.naming import shown
-from terminal_client.progress import Report, progress_line, shown_together
+from terminal_client.progress import Begin, Report, progress_line, shown_together
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
 
@@ -41,17 +41,18 @@ async def follow(
 
 
 @contextmanager
-def on_screen(*, each: bool = False) -> Iterator[Show]:
+def on_screen(beside: Begin | None = None, *, each: bool = False) -> Iterator[Show]:
     """Give what shows transfers to people: a line for each new state, bars for octets.
 
     Where there are no bars, lines tell how octets move: some, or ``each`` change.
+    ``beside``: where something else is shown already.
     """
-    with shown_together() as begin:
+    with nullcontext(beside) if beside else shown_together() as begin:
         yield _Screen(begin, each=each and not sys.stderr.isatty())
 
 
 class _Screen:
-    def __init__(self, begin: Callable[[str], Report], *, each: bool) -> None:
+    def __init__(self, begin: Begin, *, each: bool) -> None:
         self._begin = begin
         self._each = each
         self._seen: dict[str, Transfer] = {}

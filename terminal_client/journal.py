@@ -44,6 +44,11 @@ class Begun:
     acknowledged: int = 0
     """Octets of the file that the server had when it was last heard of."""
 
+    @property
+    def size(self) -> int:
+        """Octets of the message."""
+        return len(self.head) + self.entry.shape.size
+
 
 class Journal:
     """The unfinished uploads of one terminal."""

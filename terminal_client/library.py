@@ -21,6 +21,8 @@ from terminal_client.session_imap import MailboxConnection
 
 LIBRARY = "Library"
 STUBS = "Items"
+ARRIVING = "$Arriving"
+"""The keyword of an item of which the server has only a part yet."""
 _DIGEST = re.compile(rb"\bsha-256 ([0-9a-f]{64})\b")
 _FIELDS = (
     "Share-Number",
@@ -29,6 +31,7 @@ _FIELDS = (
     "Share-Type",
     "Share-Item",
     "Share-SHA256",
+    "Maild-Trace",
     "Subject",
     "From",
     "Date",
@@ -61,6 +64,12 @@ class Item:
     terminal: str | None = None
     uploaded: bool = False
     """Whether the call that returned this brought it to the server."""
+    arriving: bool = False
+    """Whether the server has only a part of it yet, and no digest."""
+    arrived: int | None = None
+    """Octets of an arriving item that the server has, where that is known."""
+    trace: str | None = None
+    """The same as in the offer that it came of."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``mshare ls --json`` prints."""
@@ -76,6 +85,8 @@ class Item:
             "date": self.date.isoformat() if self.date else None,
             "number": self.number,
             "uid": self.uid,
+            "arriving": self.arriving,
+            "arrived": self.arrived,
         }
 
 
@@ -94,7 +105,7 @@ async def held_under(
     )
     if not uids:
         return []
-    wanted = mailbox.header_items(
+    wanted = "FLAGS " + mailbox.header_items(
         "Share-Number", "Share-Code", "Share-Terminal", "Share-Item", "Share-SHA256"
     )
     found = []
@@ -108,20 +119,38 @@ async def held_under(
                 terminal=fields.get("share-terminal", ""),
                 item=fields.get("share-item", ""),
                 sha256=fields.get("share-sha256"),
+                arriving=mailbox.has_keyword(facts, ARRIVING),
             )
         )
     return found
 
 
+async def under_code(connection: MailboxConnection, code: str, size: int) -> int | None:
+    """Return the UID of the newest upload with a verification code, if there is one."""
+    uids = await mailbox.open_and_search(
+        connection,
+        LIBRARY,
+        ["HEADER", "Share-Code", code],
+        large=base64_size(size) > _LARGE,
+    )
+    return uids[-1] if uids else None
+
+
 async def everything(connection: MailboxConnection) -> list[Item]:
     """Return the items of the Library, oldest first."""
-    uids = await mailbox.open_and_search(connection, LIBRARY, ["ALL"])
-    return await read(connection, uids)
+    return await since(connection, 1)
+
+
+async def since(connection: MailboxConnection, uid: int) -> list[Item]:
+    """Return the items of the Library from a UID on, oldest first."""
+    uids = await mailbox.open_and_search(connection, LIBRARY, ["UID", f"{uid}:*"])
+    # The range is never empty: the newest is in it (RFC 9051 §9, seq-range).
+    return await read(connection, [found for found in uids if found >= uid])
 
 
 async def read(connection: MailboxConnection, uids: list[int]) -> list[Item]:
     """Return the items at these UIDs of the Library, which is open."""
-    wanted = f"BODYSTRUCTURE {mailbox.header_items(*_FIELDS)}"
+    wanted = f"FLAGS BODYSTRUCTURE {mailbox.header_items(*_FIELDS)}"
     found = await mailbox.fetch(connection, uids, wanted)
     return sorted(
         (item for facts in found if (item := _item(facts))), key=lambda item: item.uid
@@ -129,6 +158,8 @@ async def read(connection: MailboxConnection, uids: list[int]) -> list[Item]:
 
 
 def _item(facts: dict[str, Any]) -> Item | None:
+    if "BODYSTRUCTURE" not in facts:
+        return None  # it went away meanwhile
     fields = mailbox.headers(facts)
     parts = mailbox.leaves(facts.get("BODYSTRUCTURE"))
     content = next((p for p in parts if p.filename or p.size is not None), None)
@@ -151,6 +182,8 @@ def _item(facts: dict[str, Any]) -> Item | None:
         number=fields.get("share-number"),
         code=fields.get("share-code"),
         terminal=fields.get("share-terminal"),
+        arriving=mailbox.has_keyword(facts, ARRIVING),
+        trace=fields.get("maild-trace"),
     )
 
 

@@ -112,16 +112,26 @@ def sequence_set(text: str) -> Iterable[int]:
 async def fetch(
     connection: MailboxConnection, uids: Sequence[int], items: str
 ) -> list[dict[str, Any]]:
-    """Return what ``UID FETCH`` tells of messages; names are in upper case."""
-    found: list[dict[str, Any]] = []
+    """Return what ``UID FETCH`` tells of messages; names are in upper case.
+
+    What else the server tells of one of them meanwhile (its flags) is in there too.
+    """
+    found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(uids), WINDOW):
         window = ",".join(str(uid) for uid in uids[start : start + WINDOW])
         responses = await connection.run("UID", "FETCH", window, f"(UID {items})")
         for response in responses:
             facts = fetched(response)
             if facts is not None and "UID" in facts:
-                found.append(facts)
-    return found
+                found.setdefault(int(facts["UID"]), {}).update(facts)
+    asked = set(uids)
+    return [facts for uid, facts in found.items() if uid in asked]
+
+
+def has_keyword(facts: dict[str, Any], keyword: str) -> bool:
+    """Say whether a message, whose FLAGS were asked for, has a keyword."""
+    flags = [str(flag).casefold() for flag in facts.get("FLAGS") or []]
+    return keyword.casefold() in flags
 
 
 def header_items(*names: str) -> str:

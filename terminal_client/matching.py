@@ -54,6 +54,8 @@ class Held:
     item: str
     sha256: str | None = None
     """Hex digest when the server shows one."""
+    arriving: bool = False
+    """Whether the server has only a part of it yet."""
 
 
 class Finding(StrEnum):
@@ -62,6 +64,7 @@ class Finding(StrEnum):
     NEVER = "never uploaded from here"
     ABSENT = "no longer on the server"
     CODE = "the server holds another upload under this number"
+    ARRIVING = "not all of it is on the server yet"
     EDITED = "changed since it was uploaded"
     MATCH = "already on the server"
 
@@ -91,6 +94,8 @@ def match(entry: Remembered, terminal: str, held: Iterable[Held]) -> Outcome:
     newest = max(ours, key=lambda h: h.uid)
     if newest.code != entry.code:
         return Outcome(Finding.CODE)
+    if newest.arriving:
+        return Outcome(Finding.ARRIVING)
     if entry.sha256 is None or (newest.sha256 or entry.sha256) != entry.sha256:
         return Outcome(Finding.EDITED)
     return Outcome(Finding.MATCH, newest)

@@ -19,6 +19,8 @@ INBOX = "INBOX"
 ACCEPTED = "Accepted"
 DECLINED = "Declined"
 KEYWORD = "$Offer"
+NEWEST = 50
+"""Accepted offers that are looked at: others have arrived long ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,22 @@ def _moment(seconds: int) -> datetime:
 
 async def waiting(connection: MailboxConnection) -> list[Waiting]:
     """Return the offers that nobody has decided, oldest first."""
+    return await _in_mailbox(connection, INBOX)
+
+
+async def accepted(connection: MailboxConnection) -> list[Offer]:
+    """Return the newest of the offers that were accepted, oldest first."""
+    found = await _in_mailbox(connection, ACCEPTED, most=NEWEST)
+    return [waiting.offer for waiting in found]
+
+
+async def _in_mailbox(
+    connection: MailboxConnection, name: str, most: int = 0
+) -> list[Waiting]:
     uids = await mailbox.open_and_search(
-        connection, INBOX, ["KEYWORD", KEYWORD, "UNDELETED"], write=True
+        connection, name, ["KEYWORD", KEYWORD, "UNDELETED"], write=True
     )
+    uids = uids[-most:]
     places: dict[str, list[int]] = {}
     for facts in await mailbox.fetch(connection, uids, "BODYSTRUCTURE"):
         for part in mailbox.leaves(facts.get("BODYSTRUCTURE")):

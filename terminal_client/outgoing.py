@@ -29,7 +29,7 @@ NOTE_EVERY = 0.5
 """Seconds between two notes of how far an upload has come."""
 
 
-def _nobody(entry: Remembered) -> None:
+def nobody(entry: Remembered) -> None:
     """Need no word that an upload begins."""
 
 
@@ -66,19 +66,23 @@ class Outgoing:
         self,
         path: Path,
         attempts: Attempts,
-        begin: Callable[[Remembered], None] = _nobody,
+        begin: Callable[[Remembered], None] = nobody,
     ) -> tuple[Remembered, Receipt]:
         """Upload a file, from where an earlier attempt ended, until it is there.
 
         ``begin`` is told each row of Table 1 under which the file goes now.
         """
         with await asyncio.to_thread(reading.open_file, path) as file:
+            await self._drop_another(file)
             begun = await asyncio.to_thread(self._begun, file)
             begin(begun.entry)
             try:
                 receipt = await attempts.persist(
                     partial(self._attempt, file, begun, attempts)
                 )
+            except (errors.ContentError, errors.NoInputError):
+                await self._give_up(begun)
+                raise
             except errors.RestartError as error:
                 sentence = str(error).partition(";")[0]
                 attempts.tell(f"it begins anew: {sentence}")
@@ -91,6 +95,10 @@ class Outgoing:
         await asyncio.to_thread(self._memory.finish, begun.entry, receipt.sha256)
         await asyncio.to_thread(self._journal.forget, begun)
         return begun.entry, receipt
+
+    def under_way(self) -> dict[tuple[str, str], int]:
+        """Return how much the server has of each upload; waits for the disk."""
+        return self._journal.under_way()
 
     def _lock_of(self, path: Path) -> Path:
         key = hashlib.sha256(os.fsencode(path.expanduser().resolve())).hexdigest()
@@ -107,6 +115,31 @@ class Outgoing:
                 )
         finally:
             await noted.settle()
+
+    async def _drop_another(self, file: LocalFile) -> None:
+        """Give up the upload of what was in the file before it changed, if any."""
+        entry = await asyncio.to_thread(self._memory.by_path, file.path)
+        if entry is not None and entry.shape != file.shape:
+            account = str(self._profile.address)
+            old = await asyncio.to_thread(
+                self._journal.find, entry, entry.shape, account
+            )
+            if old is not None:
+                await self._give_up(old)
+
+    async def _give_up(self, begun: Begun) -> None:
+        """Forget an upload here and there: it was shown, and will never be whole.
+
+        Should the server not hear of it, it finds out by itself in some days.
+        """
+
+        async def say() -> None:
+            async with self._connections.smtp() as smtp:
+                await upload_attempt.give_up(smtp, self._profile.address, begun)
+
+        with suppress(errors.TerminalError):
+            await Attempts(lambda done, total: None).persist(say)
+        await asyncio.to_thread(self._journal.forget, begun)
 
     def _begun(self, file: LocalFile) -> Begun:
         """Return the upload of exactly this file that was cut, or begin one."""

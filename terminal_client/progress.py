@@ -34,6 +34,10 @@ class Report(Protocol):
         """Say in a few words why nothing moves."""
 
 
+Begin = Callable[[str], Report]
+"""Begins the report of one named thing."""
+
+
 def progress_line(name: str, done: int, total: int | None, rate: float) -> str:
     """Return one line; ``done`` and ``total`` in octets, ``rate`` in octets a second.
 
@@ -86,9 +90,27 @@ class Lines:
         self._write(f"{self._name}: {shown(what)}")
 
 
+class Nothing:
+    """Shows nothing."""
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """Take octets done and octets in all."""
+
+    def tell(self, what: str) -> None:
+        """Take why nothing moves."""
+
+
 @contextmanager
-def shown_progress(name: str, stream: TextIO | None = None) -> Iterator[Report]:
-    """Give a `Report` for one named thing, shown as fits the stream (stderr)."""
+def shown_progress(
+    name: str, stream: TextIO | None = None, *, lines: bool = True
+) -> Iterator[Report]:
+    """Give a `Report` for one named thing, shown as fits the stream (stderr).
+
+    ``lines``: whether plain lines are welcome where no bar can be drawn.
+    """
+    if not lines and not (stream or sys.stderr).isatty():
+        yield Nothing()
+        return
     with shown_together(stream) as begin:
         yield begin(name)
 
@@ -96,7 +118,7 @@ def shown_progress(name: str, stream: TextIO | None = None) -> Iterator[Report]:
 @contextmanager
 def shown_together(
     stream: TextIO | None = None,
-) -> Iterator[Callable[[str], Report]]:
+) -> Iterator[Begin]:
     """Give a function that begins one `Report` for each of several things."""
     target = stream or sys.stderr
     if not target.isatty():

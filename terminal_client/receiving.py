@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from terminal_client import download, errors, library, mailbox
 from terminal_client.attempts import Attempts, Progress
@@ -19,12 +20,19 @@ from terminal_client.naming import shown
 from terminal_client.session_imap import MailboxConnection
 from terminal_client.uploading import with_digest
 
+T = TypeVar("T")
+
 
 async def wanted(imap: MailboxConnection, memory: Memory, name: str | Item) -> Item:
-    """Return the item with its digest and true size; the Library is open afterwards."""
+    """Return the item with its digest and true size; the Library is open afterwards.
+
+    One that still arrives has the size that was announced, and no digest.
+    """
     item = name if isinstance(name, Item) else await library.find(imap, name)
-    item = await asyncio.to_thread(with_digest, memory, item)
     await mailbox.open_mailbox(imap, library.LIBRARY)
+    if item.arriving:
+        return item
+    item = await asyncio.to_thread(with_digest, memory, item)
     if item.sha256 is None and not item.own:
         item = changed(item, sha256=await library.digest_of(imap, item))
     if item.sha256 is None:
@@ -34,58 +42,114 @@ async def wanted(imap: MailboxConnection, memory: Memory, name: str | Item) -> I
     return await library.measured(imap, item)
 
 
-async def into_file(
-    connections: Connections, item: Item, place: Destination, progress: Progress
-) -> Path:
-    """Bring an item into a file; go on with what an earlier run has left of it.
+class Receiving:
+    """Gets one item, which may still be arriving."""
 
-    Without a digest nothing can be told about what was left, so it is not used.
-    """
-    attempts = Attempts(progress)
-    known = item.sha256 is not None
-    arrival = await asyncio.to_thread(place.open, item.size, go_on=known)
-    try:
-        digest = await _fetched(connections, item, arrival, attempts)
-        if known and digest != item.sha256 and place.found:
-            attempts.tell("what was here already did not fit; getting all of it")
-            arrival = await asyncio.to_thread(place.begin_anew)
-            digest = await _fetched(connections, item, arrival, attempts)
-        if known and digest != item.sha256:
-            await asyncio.to_thread(place.discard)
-            raise _wrong(item, digest)
-        return await asyncio.to_thread(place.keep)
-    finally:
-        await asyncio.to_thread(place.close if known else place.discard)
+    def __init__(
+        self, connections: Connections, memory: Memory, item: Item, progress: Progress
+    ) -> None:
+        self._connections = connections
+        self._memory = memory
+        self._attempts = Attempts(progress)
+        self._validity = 0
+        self._follows = item.arriving
+        self.item = item
+        """With its digest once all of it is here, should there be one."""
 
+    async def into_file(self, place: Destination) -> Path:
+        """Bring it into a file; go on with what an earlier run has left of it.
 
-async def into(
-    connections: Connections, item: Item, sink: BinaryIO, progress: Progress
-) -> None:
-    """Write an item to a stream; the digest is checked after the last octet."""
-    attempts = Attempts(progress)
-    digest = await _fetched(connections, item, Arrival(sink), attempts)
-    if item.sha256 is not None and digest != item.sha256:
-        raise _wrong(item, digest)
-    await asyncio.to_thread(sink.flush)
+        Without a digest nothing can be told about what was left, so it is not used.
+        """
+        keeps = self.item.sha256 is not None or self.item.arriving
+        arrival = await asyncio.to_thread(place.open, self.item.size, go_on=keeps)
+        try:
+            digest = await self._fetched(arrival)
+            if place.found and digest != self.item.sha256:
+                self._attempts.tell(
+                    "what was here already did not fit; getting all of it"
+                )
+                arrival = await asyncio.to_thread(place.begin_anew)
+                digest = await self._fetched(arrival)
+            if self.item.sha256 not in (None, digest):
+                await asyncio.to_thread(place.discard)
+                raise _wrong(self.item, digest)
+            return await asyncio.to_thread(place.keep)
+        finally:
+            await asyncio.to_thread(place.close if keeps else place.discard)
 
+    async def into(self, sink: BinaryIO) -> Item:
+        """Write it to a stream; the digest is checked after the last octet."""
+        digest = await self._fetched(Arrival(sink))
+        if self.item.sha256 not in (None, digest):
+            raise _wrong(self.item, digest)
+        return self.item
 
-async def _fetched(
-    connections: Connections, item: Item, arrival: Arrival, attempts: Attempts
-) -> str:
-    """Fetch what ``arrival`` lacks; return the digest of all of it."""
-    validity = 0
+    async def _fetched(self, arrival: Arrival) -> str:
+        """Fetch what ``arrival`` lacks; return the digest of all of it."""
 
-    async def attempt() -> str:
-        nonlocal item, validity
-        async with connections.imap() as imap:
-            await mailbox.open_mailbox(imap, library.LIBRARY)
-            if validity and imap.uid_validity != validity:  # other UIDs now
-                item = await library.find(imap, item.id)
-                await mailbox.open_mailbox(imap, library.LIBRARY)
-            validity = imap.uid_validity
-            return await download.content(imap, item, arrival, attempts.progress)
+        async def fetch() -> str:
+            async with self._connections.imap() as imap:
+                await self._open(imap)
+                return await download.content(
+                    imap,
+                    self.item,
+                    arrival,
+                    self._attempts.progress,
+                    self._attempts.waits_for_source,
+                )
 
-    return await attempts.persist(attempt)
+        digest = await self._persist(fetch)
+        if self._follows:
+            await self._persist(self._settle)
+        return digest
+
+    async def _open(self, imap: MailboxConnection) -> None:
+        await mailbox.open_mailbox(imap, library.LIBRARY)
+        if self._validity not in (0, imap.uid_validity):  # other UIDs now
+            await self._find_again(imap)
+        self._validity = imap.uid_validity
+
+    async def _find_again(self, imap: MailboxConnection) -> None:
+        """Look where the item is now; it is there unless its sender gave it up."""
+        try:
+            found = await library.find(imap, self.item.id)
+        except errors.NoInputError:
+            raise errors.UnavailableError(
+                f"{shown(self.item.name)} is not on the server any more: "
+                "its sender gave it up, or somebody has removed it"
+            ) from None
+        self.item = changed(found, size=self.item.size, sha256=self.item.sha256)
+
+    async def _persist(self, doing: Callable[[], Awaitable[T]]) -> T:
+        """Do it through cuts, pauses of the sender, and a place that has changed."""
+
+        async def attempt() -> T:
+            try:
+                return await doing()
+            except errors.GoneError as gone:
+                async with self._connections.imap() as imap:
+                    before = self.item.uid
+                    await self._find_again(imap)
+                if self.item.uid == before:  # shown, and not given
+                    raise
+                raise errors.CutError(str(gone)) from gone
+
+        return await self._attempts.persist(attempt)
+
+    async def _settle(self) -> None:
+        """Wait until the server has all of it, and learn its digest."""
+        async with self._connections.imap() as imap:
+            await self._open(imap)
+            while True:
+                found = await library.read(imap, [self.item.uid])
+                if not found:
+                    raise errors.GoneError(f"{shown(self.item.name)} is gone")
+                if not found[0].arriving:
+                    break
+                await imap.idle()
+            self.item = await wanted(imap, self._memory, found[0])
+            self._follows = False
 
 
 def _wrong(item: Item, digest: str) -> errors.ContentError:

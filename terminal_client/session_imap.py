@@ -9,7 +9,7 @@ import binascii
 import re
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from terminal_client import errors
@@ -155,13 +155,19 @@ class MailboxConnection:
             self._client_now().protocol.transport.write(f"{response}\r\n".encode())
 
     async def run(
-        self, *words: str, place: Placement | None = None, timeout: float = IDLE_TIMEOUT
+        self,
+        *words: str,
+        place: Placement | None = None,
+        timeout: float = IDLE_TIMEOUT,
+        notice: Callable[[Response], None] | None = None,
     ) -> list[Response]:
         """Give one command; return its untagged responses.  ``timeout``: idle seconds.
 
-        A NO or BAD is raised as the `TerminalError` that says so.
+        ``notice`` is told each response as it comes.  A NO or BAD is raised as the
+        `TerminalError` that says so.
         """
         command = self._command(words, place, timeout)
+        command.on_response = notice
         self._client_now().protocol.start(command)
         return await self._done(command, f"run {words[0]}")
 
@@ -181,7 +187,7 @@ class MailboxConnection:
         begun, told = asyncio.Event(), asyncio.Event()
         command = self._command(["IDLE"], None, patience + IDLE_TIMEOUT)
         command.on_continuation = lambda _: begun.set()
-        command.on_response = told.set
+        command.on_response = lambda _: told.set()
         protocol = self._client_now().protocol
         protocol.start(command)
         ending = asyncio.ensure_future(self._done(command, "wait for news"))

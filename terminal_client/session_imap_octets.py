@@ -53,14 +53,14 @@ class PlacedCommand(lib.Command):  # type: ignore[misc] # aioimaplib is untyped
         self.responses: list[Response] = []
         self.place = place
         self.on_continuation: Callable[[bytes], None] | None = None
-        self.on_response: Callable[[], None] | None = None
+        self.on_response: Callable[[Response], None] | None = None
 
     def add(self, response: Response) -> None:
         """Keep an untagged response."""
         self.responses.append(response)
         self._reset_timer()
         if self.on_response is not None:
-            self.on_response()
+            self.on_response(response)
 
     def queue(self) -> None:
         """Stop the timer: the server is busy with an earlier command."""

@@ -18,35 +18,43 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from maild.mail.address import Address
-from maild.wire.imap_url import ImapUrl
 from terminal_client import (
     addresses,
     destination,
     library,
-    mailbox,
     matching,
     offers,
     profile,
     receiving,
     secret,
-    submission,
     transfers,
     watching,
 )
 from terminal_client.attempts import Progress
+from terminal_client.awaiting import Awaiting
 from terminal_client.connections import Connections
 from terminal_client.library import Item
 from terminal_client.memory import Memory
 from terminal_client.offers import Letter, Waiting
 from terminal_client.profile import Profile
+from terminal_client.receiving import Receiving
+from terminal_client.sending import Order, Queued, Sendings
 from terminal_client.submission import Sent
 from terminal_client.transfers import Transfer
 from terminal_client.uploading import Uploads
+
+
+def _nobody_waits(sent: list[Sent]) -> None:
+    """Need no word before the end."""
+
+
+def _in_silence() -> None:
+    """Say nothing."""
 
 
 def _nobody(done: int, total: int) -> None:
@@ -57,15 +65,6 @@ def _nobody_is_told(text: str) -> None:
     """Tell nobody why nothing moves."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in the Library an item's octets are."""
-
-    url: ImapUrl
-    section: str
-    uploaded: bool = False
-
-
 class Terminal:
     """One person's terminal.  Make it with `Terminal.open`."""
 
@@ -74,6 +73,9 @@ class Terminal:
         self.memory = Memory(who.memory_file)
         self._connections = Connections(who, password)
         self._uploads = Uploads(who, self.memory, self._connections)
+        self._sendings = Sendings(
+            who, self._connections, Connections(who, password), self._uploads
+        )
 
     @classmethod
     @asynccontextmanager
@@ -122,49 +124,16 @@ class Terminal:
         *recipients: str | Address,
         note: str = "",
         progress: Progress = _nobody,
+        queued: Queued = _nobody_waits,
     ) -> list[Sent]:
-        """Command the server to send an item; a `Path` is uploaded first if needed.
+        """Command the server to send an item; a `Path` is uploaded if needed.
 
         A string names an item by id or file name.  One transfer for each recipient.
+        What has to be uploaded is sent meanwhile: ``queued`` is told when the server
+        has taken the commands; this returns when it has all of the item, too.
         """
         to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
-        place = await self._place_of(what, to, progress)
-        sent = []
-        async with self._connections.smtp() as smtp:
-            if len(to) > 1:  # all or none
-                await submission.ask(smtp, self.profile.address, to)
-            # BURL is offered after AUTH only; asking again would cost a round trip.
-            url = replace(place.url, host=smtp.ehlo.domain)
-            for recipient in to:
-                transfer = await submission.send(
-                    smtp, self.profile.address, recipient, url, place.section, note
-                )
-                sent.append(Sent(transfer, recipient, place.uploaded))
-        return sent
-
-    async def _place_of(
-        self, what: Item | Path | str, to: list[Address], progress: Progress
-    ) -> _Place:
-        """Return where an item is, in as few octets as possible."""
-        if isinstance(what, Path):
-            outcome = await self.check(what)
-            if outcome.held is not None:
-                return await self._place(outcome.held.uid, "1")
-            # Gigabytes later is too late to learn that nobody may be sent to there.
-            async with self._connections.smtp() as smtp:
-                await submission.ask(smtp, self.profile.address, to)
-            what = await self.upload(what, progress=progress, again=True)
-        elif isinstance(what, str):
-            async with self._connections.imap() as imap:
-                what = await library.find(imap, what)
-        place = await self._place(what.uid, what.section)
-        return replace(place, uploaded=what.uploaded)
-
-    async def _place(self, uid: int, section: str) -> _Place:
-        user = str(self.profile.address)
-        async with self._connections.imap() as imap:
-            await mailbox.open_mailbox(imap, library.LIBRARY, large=False)
-            return _Place(library.url_of(imap, user, uid), section)
+        return await self._sendings.send(what, Order(to, note), progress, queued)
 
     # Following: seed 219
 
@@ -227,11 +196,32 @@ class Terminal:
         async with self._connections.imap() as imap:
             found = await library.everything(imap)
             digests = await library.digests(imap)
-        return [replace(i, sha256=i.sha256 or digests.get(i.id)) for i in found]
+        known = await asyncio.to_thread(self._uploads.under_way)
+        return [
+            replace(
+                item,
+                sha256=item.sha256 or digests.get(item.id),
+                arrived=known.get((item.number or "", item.code or ""))
+                if item.arriving
+                else None,
+            )
+            for item in found
+        ]
 
     async def find(self, name: str) -> Item:
         """Return an item by id, beginning of an id or file name, with its digest."""
         return await self._wanted(name)
+
+    async def awaited(
+        self, name: str | None = None, *, tell: Callable[[], None] = _in_silence
+    ) -> Item:
+        """Wait until an accepted item is there, or begins to arrive; return it.
+
+        ``name`` is its file name, its id or that of its offer; without one the next
+        item is meant.  ``tell`` is called when there is nothing yet.
+        """
+        item = await Awaiting(self._connections, name, tell).item()
+        return await self._wanted(item)
 
     async def get(
         self,
@@ -251,15 +241,19 @@ class Terminal:
         """
         item = await self._wanted(name)
         place = destination.destination(item, dest, self.profile.address, replace=force)
-        return await receiving.into_file(self._connections, item, place, progress)
+        return await self._receiving(item, progress).into_file(place)
 
     async def get_to(
         self, name: str | Item, sink: BinaryIO, *, progress: Progress = _nobody
     ) -> Item:
-        """Write an item to a stream; the digest is checked after the last octet."""
-        item = await self._wanted(name)
-        await receiving.into(self._connections, item, sink, progress)
-        return item
+        """Write an item to a stream; the digest is checked after the last octet.
+
+        Of one that still arrives the octets are written as they come.
+        """
+        return await self._receiving(await self._wanted(name), progress).into(sink)
+
+    def _receiving(self, item: Item, progress: Progress) -> Receiving:
+        return Receiving(self._connections, self.memory, item, progress)
 
     async def _wanted(self, name: str | Item) -> Item:
         async with self._connections.imap() as imap:

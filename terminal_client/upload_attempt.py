@@ -102,6 +102,38 @@ async def upload(
     return attempt.receipt(reply)
 
 
+async def give_up(
+    connection: SubmissionConnection, sender: Address, begun: Begun
+) -> None:
+    """Have the server discard what it has of an upload that nobody will go on with."""
+    if "CHECKPOINT" in connection.ehlo:
+        mail = _mail(sender, begun, can_restart=True)
+        reply = await connection.command(smtp.mail_from(mail))
+        await _must_go_on(connection, reply)
+        await connection.command(b"RSET\r\n")
+
+
+def _mail(sender: Address, begun: Begun, *, can_restart: bool) -> MailFrom:
+    return MailFrom(
+        sender=sender,
+        size=begun.size,
+        body=Body.BINARY,
+        smtputf8=not sender.is_ascii,
+        transid=begun.transid if can_restart else None,
+    )
+
+
+async def _must_go_on(connection: SubmissionConnection, reply: Reply) -> None:
+    """Raise what a refusal of a known upload means."""
+    if reply.is_positive or reply.code == 355:
+        return
+    await connection.command(b"RSET\r\n")
+    if reply.is_permanent:
+        raise errors.RestartError(f"the server said {reply}")
+    # It may not have noticed yet that the connection before this one is gone.
+    raise errors.CutError(str(errors.from_reply(reply, "go on with the upload")))
+
+
 class _Attempt:
     """One transaction of an upload, from an offset of the message on."""
 
@@ -112,20 +144,14 @@ class _Attempt:
         self._file = file
         self._begun = begun
         self._size = file.shape.size
-        self._total = len(begun.head) + self._size
+        self._total = begun.size
         self._offset = 0
         self._chunks = Chunks(connection, self.must_be_positive, self._total)
 
     async def open(self, sender: Address) -> None:
         """MAIL and RCPT; or MAIL alone, when it may be answered by an offset."""
         can_restart = "CHECKPOINT" in self._connection.ehlo
-        mail = MailFrom(
-            sender=sender,
-            size=self._total,
-            body=Body.BINARY,
-            smtputf8=not sender.is_ascii,
-            transid=self._begun.transid if can_restart else None,
-        )
+        mail = _mail(sender, self._begun, can_restart=can_restart)
         own = RcptTo(Address(f"{sender.local}+library", sender.domain))
         lines = [smtp.mail_from(mail), smtp.rcpt_to(own)]
         if can_restart and self._begun.tried:
@@ -133,7 +159,7 @@ class _Attempt:
             if reply.code == 355:  # RFC 1845 §3: envelope and octets are kept
                 await self._go_on_at(reply)
                 return
-            await self._must_go_on(reply)
+            await _must_go_on(self._connection, reply)
         self._begun.tried = True
         for reply in await self._connection.commands(lines):
             if not reply.is_positive:
@@ -149,16 +175,6 @@ class _Attempt:
             await self._connection.command(b"RSET\r\n")
             raise errors.RestartError(f"the server said {reply}, which is no place")
         self._chunks.begin_at(self._offset)
-
-    async def _must_go_on(self, reply: Reply) -> None:
-        """Raise what a refusal of a known upload means."""
-        if reply.is_positive:
-            return
-        await self._connection.command(b"RSET\r\n")
-        if reply.is_permanent:
-            raise errors.RestartError(f"the server said {reply}")
-        # It may not have noticed yet that the connection before this one is gone.
-        raise errors.CutError(str(errors.from_reply(reply, "go on with the upload")))
 
     async def stream(self, progress: Progress) -> Reply:
         """Send the rest as chunks; return the reply to the last one.

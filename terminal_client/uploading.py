@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from terminal_client import errors, library, mailbox, matching, reading
 from terminal_client.attempts import Attempts, Progress
 from terminal_client.connections import Connections
 from terminal_client.library import Item
+from terminal_client.matching import Remembered
 from terminal_client.memory import Memory
-from terminal_client.outgoing import Outgoing
+from terminal_client.outgoing import Outgoing, nobody
 from terminal_client.profile import Profile
 
 
@@ -23,6 +25,10 @@ class Uploads:
         self._memory = memory
         self._outgoing = Outgoing(who, memory, connections)
         self._connections = connections
+
+    def under_way(self) -> dict[tuple[str, str], int]:
+        """Return how much the server has of uploads from here, by number and code."""
+        return self._outgoing.under_way()
 
     async def check(self, path: Path) -> matching.Outcome:
         """Find out whether a file is on the server; mark the flag in Table 1."""
@@ -41,7 +47,7 @@ class Uploads:
         return outcome
 
     async def _is_untouched(
-        self, entry: matching.Remembered, path: Path, shape: matching.Shape
+        self, entry: Remembered, path: Path, shape: matching.Shape
     ) -> bool:
         quick = matching.untouched(entry, shape)
         if quick is not None:
@@ -54,11 +60,17 @@ class Uploads:
         return True
 
     async def upload(
-        self, path: Path, progress: Progress, *, again: bool = False
+        self,
+        path: Path,
+        progress: Progress,
+        *,
+        again: bool = False,
+        begin: Callable[[Remembered], None] = nobody,
     ) -> Item:
         """Bring a file into the own Library, unless it is there; return its item.
 
-        ``again`` uploads even what is there.
+        ``again`` uploads even what is there.  ``begin`` is told the row of Table 1
+        under which octets begin to move, and again should they have to begin anew.
         """
         attempts = Attempts(progress)
         async with self._outgoing.turn(path, attempts) as others_did:
@@ -66,7 +78,7 @@ class Uploads:
                 outcome = await self.check(path)
                 if outcome.held is not None:
                     return await self._item_at(outcome.held.uid)
-            entry, receipt = await self._outgoing.upload(path, attempts)
+            entry, receipt = await self._outgoing.upload(path, attempts, begin)
         found = await attempts.persist(lambda: self._held_now(entry, receipt.octets))
         if found is None:
             raise errors.TryLaterError(
@@ -75,7 +87,7 @@ class Uploads:
             )
         return replace(found, sha256=receipt.sha256, uploaded=True)
 
-    async def _held_now(self, entry: matching.Remembered, size: int) -> Item | None:
+    async def _held_now(self, entry: Remembered, size: int) -> Item | None:
         """Return the item that an upload became."""
         async with self._connections.imap() as imap:
             held = await library.held_under(imap, entry.number, size)

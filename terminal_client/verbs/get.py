@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from terminal_client import errors, screen
 from terminal_client.library import Item
 from terminal_client.naming import shown
+from terminal_client.outlet import read_by_somebody
 from terminal_client.progress import shown_progress
 from terminal_client.screen import ProfileOption
 from terminal_client.terminal import Terminal
@@ -20,11 +22,11 @@ from terminal_client.terminal import Terminal
 def get(
     context: typer.Context,
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="ID|NAME", help="Id, beginning of an id, or name in `mshare ls`."
+            metavar="[ID|NAME]", help="Id, beginning of an id, or name in `mshare ls`."
         ),
-    ],
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -34,6 +36,14 @@ def get(
             help="Where to. Default: here, under its name; - is stdout.",
         ),
     ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="Wait for what was accepted and has not begun to arrive: "
+            "that item or offer, or the next one.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that exists.")
     ] = False,
@@ -44,16 +54,40 @@ def get(
     Its digest is verified before the file gets its name; you are told if it has none.
     A file that exists is left alone: the new one becomes "name (2)", unless you say
     --force.  Interrupted, run it again: it goes on where it was.
+
+    An item that is still arriving is followed to its end; with -o - its octets can be
+    read, or played, as they come.
     """
-    who = screen.chosen(context, named)
+    if what is None and not follow:
+        raise errors.UsageError("which item? name one, or wait for one with --follow")
+    wish = _Wish(screen.chosen(context, named), what, follow)
     if output == "-":
-        screen.run(_get_to_stdout(who, what))
+        screen.run(_get_to_stdout(wish))
         return
     dest = Path(output).expanduser() if output else None
     if dest is not None and str(output).endswith("/"):
         _make_directory(dest)
-    place = screen.run(_get(who, what, dest, force))
+    place = screen.run(_get(wish, dest, force))
     screen.say(str(place))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Whose item is wanted, which one, and whether it is waited for."""
+
+    who: str | None
+    what: str | None
+    follow: bool
+
+    async def item(self, terminal: Terminal) -> Item:
+        """Return the item."""
+        if self.follow:
+            return await terminal.awaited(self.what, tell=self._remark)
+        return await terminal.find(self.what or "")
+
+    def _remark(self) -> None:
+        what = "the next item" if self.what is None else shown(self.what)
+        screen.remark(f"mshare: waiting for {what} to arrive")
 
 
 def _make_directory(wanted: Path) -> None:
@@ -66,19 +100,23 @@ def _make_directory(wanted: Path) -> None:
         ) from error
 
 
-async def _get(who: str | None, what: str, dest: Path | None, force: bool) -> Path:
-    async with Terminal.open(who) as terminal:
-        item = await terminal.find(what)
-        with shown_progress(what) as progress:
+async def _get(wish: _Wish, dest: Path | None, force: bool) -> Path:
+    async with Terminal.open(wish.who) as terminal:
+        item = await wish.item(terminal)
+        with shown_progress(wish.what or item.name) as progress:
             place = await terminal.get(item, dest, force=force, progress=progress)
+        if item.arriving:  # it has a digest now
+            item = await terminal.find(item.id)
     _warn(item)
     return place
 
 
-async def _get_to_stdout(who: str | None, what: str) -> None:
-    async with Terminal.open(who) as terminal:
-        with shown_progress(what) as progress:
-            item = await terminal.get_to(what, sys.stdout.buffer, progress=progress)
+async def _get_to_stdout(wish: _Wish) -> None:
+    sink = sys.stdout.buffer
+    async with Terminal.open(wish.who) as terminal, read_by_somebody(sink):
+        item = await wish.item(terminal)
+        with shown_progress(wish.what or item.name, lines=False) as progress:
+            item = await terminal.get_to(item, sink, progress=progress)
     _warn(item)
 
 

@@ -21,7 +21,7 @@ def ls(
         screen.dump([item.to_json() for item in items])
         return
     screen.table(
-        ("id", "size", "date", "from", "name"),
+        ("id", "size", "date", "from", "name", "state"),
         (
             (
                 item.id,
@@ -29,11 +29,21 @@ def ls(
                 screen.moment(item.date),
                 item.sender or "own upload",
                 item.name,
+                _state(item),
             )
             for item in items
         ),
         none="your Library is empty",
     )
+
+
+def _state(item: Item) -> str:
+    """Return how far an item is that still arrives; nothing of a whole one."""
+    if not item.arriving:
+        return ""
+    if item.arrived is None or not item.size:
+        return "arriving"
+    return f"arriving, {100 * item.arrived // item.size} % is there"
 
 
 async def _items(who: str | None) -> list[Item]:

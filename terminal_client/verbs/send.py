@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +12,11 @@ import typer
 from terminal_client import addresses, screen
 from terminal_client.following import follow, on_screen
 from terminal_client.naming import shown
-from terminal_client.progress import shown_progress
+from terminal_client.progress import Begin, shown_together
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.submission import Sent
 from terminal_client.terminal import Terminal
+from terminal_client.transfers import Transfer
 
 
 def send(
@@ -36,9 +38,10 @@ def send(
 ) -> None:
     """Send a file, or an item, to mail addresses.
 
-    The file is uploaded unless it is on your server already; the servers do the rest,
-    you may switch off.  With --wait the exit status tells how it ended: 0 sent,
-    77 declined, 69 failed or expired.
+    The file is uploaded unless it is on your server already, and offered at once: who
+    accepts it can read it while it still arrives.  The servers do the rest, you may
+    switch off.  With --wait the exit status tells how it ended: 0 sent, 77 declined,
+    69 failed or expired.
     """
     recipients = [addresses.recipient(text) for text in to]
     path = Path(what).expanduser()
@@ -67,23 +70,53 @@ async def _send(
 ) -> int:
     name = source.name if isinstance(source, Path) else source
     async with Terminal.open(who) as terminal:
-        with shown_progress(name) as progress:
-            sent = await terminal.send(
-                source, *recipients, note=note, progress=progress
-            )
-        if not as_json:
-            for one in sent:
-                screen.say(f"{shown(name)} to {one.recipient}: transfer {one.id}")
-        if not wait:
-            if as_json:
-                screen.dump(_told(name, sent, [one.to_json() for one in sent]))
-            return 0
-        with on_screen() as show:
-            ids = [one.id for one in sent]
-            last = await follow(terminal, ids, show, screen.remark)
-        if as_json:
-            screen.dump(_told(name, sent, [transfer.to_json() for transfer in last]))
-        return max(transfer.exit_status for transfer in last)
+        with shown_together() as begin:
+            following = _Following(terminal, begin)
+
+            def queued(sent: list[Sent]) -> None:
+                for one in sent if not as_json else ():
+                    screen.say(f"{shown(name)} to {one.recipient}: transfer {one.id}")
+                if wait:
+                    following.begin(sent)
+
+            try:
+                sent = await terminal.send(
+                    source, *recipients, note=note, progress=begin(name), queued=queued
+                )
+                last = await following.end()
+            finally:
+                await following.stop()
+    if as_json:
+        told = [t.to_json() for t in last] if wait else [one.to_json() for one in sent]
+        screen.dump(_told(name, sent, told))
+    return max((transfer.exit_status for transfer in last), default=0)
+
+
+class _Following:
+    """Follows what was sent, beside its upload."""
+
+    def __init__(self, terminal: Terminal, show: Begin) -> None:
+        self._terminal = terminal
+        self._show = show
+        self._task: asyncio.Task[list[Transfer]] | None = None
+
+    def begin(self, sent: list[Sent]) -> None:
+        """Follow these; called once."""
+        self._task = asyncio.ensure_future(self._follow([one.id for one in sent]))
+
+    async def _follow(self, ids: list[str]) -> list[Transfer]:
+        with on_screen(self._show) as show:
+            return await follow(self._terminal, ids, show, screen.remark)
+
+    async def end(self) -> list[Transfer]:
+        """Return them once all are final; none if none are followed."""
+        return await self._task if self._task is not None else []
+
+    async def stop(self) -> None:
+        """Follow no longer."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 def _told(

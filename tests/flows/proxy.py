@@ -19,7 +19,8 @@ class CountingProxy:
 
     ``up`` are the octets from the clients, ``down`` those to them; ``accepted`` the
     connections.  With ``hold_after``, what goes ``holding`` ("up" or "down") stalls
-    after that many octets until `release` is called; ``held`` is set when that happens.
+    after that many octets of one connection, until `release` is called; ``held`` is set
+    when that happens.  Other connections pass.
     With ``rate`` it passes about so many octets a second, and ``moving`` counts the
     seconds in which some passed: what is promised for each second is measured by these.
     """
@@ -104,11 +105,13 @@ class CountingProxy:
 
     def _copy(self, source: socket.socket, sink: socket.socket, which: str) -> None:
         with suppress(OSError):
+            passed = 0
             while octets := source.recv(PIECE):
+                passed += len(octets)
                 with self._lock:
                     setattr(self, which, getattr(self, which) + len(octets))
                 if which == self._holding:
-                    self._hold()
+                    self._hold(passed)
                     self._delay(len(octets))
                 sink.sendall(octets)
         with suppress(OSError):
@@ -127,10 +130,8 @@ class CountingProxy:
         source.close()
         sink.close()
 
-    def _hold(self) -> None:
-        if self._hold_after is not None and (
-            getattr(self, self._holding) >= self._hold_after
-        ):
+    def _hold(self, passed: int) -> None:
+        if self._hold_after is not None and passed >= self._hold_after:
             self.held.set()
             self._released.wait(60)
 

@@ -40,6 +40,7 @@ class Target:
     held: dict[str, bytes] = field(default_factory=dict)
     transids: list[str] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
     message: bytes = b""
     last_size: int = -1
     receipt: str = ""
@@ -78,7 +79,14 @@ class Target:
     async def _content(self, talk: Talk, transid: str, body: bytes) -> bool:
         left, kept = self.cuts.pop(0) if self.cuts else (2**40, None)
         while True:
-            _, size, *last = (await talk.hear("BDAT ")).split(" ")
+            line = await talk.hear()
+            if line == "RSET":  # given up (RFC 5321 §4.1.1.5)
+                self.given_up.append(transid)
+                self.held.pop(transid, None)
+                await talk.say("250 2.0.0 ok")
+                return True
+            verb, size, *last = line.split(" ")
+            assert verb == "BDAT"
             count = min(int(size), left)
             body += await talk.reader.readexactly(count)
             left -= count
@@ -179,6 +187,9 @@ async def begun(profile: Profile, path: Path, target: Target) -> None:
         await upload(profile, path)
 
 
+CHANGED = errors.ContentError("it changed")
+
+
 async def test_a_file_that_changed_is_another_upload(tmp_path: Path) -> None:
     path, target = tmp_path / "film.mov", Target()
     path.write_bytes(bytes(9000))
@@ -186,10 +197,28 @@ async def test_a_file_that_changed_is_another_upload(tmp_path: Path) -> None:
         await begun(made.profile, path, target)
         path.write_bytes(b"x" * 9000)
         await upload(made.profile, path)
-    first, second = target.transids
-    assert first != second
-    assert target.offsets == [0, 0]
+    first, again, second = target.transids
+    assert first == again != second
+    assert target.given_up == [first]  # it was shown, and will never be whole
+    assert target.offsets == [0, 2000, 0]
     assert target.message.endswith(b"x" * 9000)
+
+
+async def test_a_file_that_changes_meanwhile_is_given_up(tmp_path: Path) -> None:
+    path, target = tmp_path / "film.mov", Target()
+    path.write_bytes(bytes(9000))
+    async with servers(tmp_path, smtp=target.serve) as made:
+        await begun(made.profile, path, target)
+        with (
+            mock.patch.object(reading.LocalFile, "_next", side_effect=CHANGED),
+            pytest.raises(errors.ContentError),
+        ):
+            await upload(made.profile, path)
+        assert len(set(target.transids)) == 1
+        assert target.given_up == target.transids[:1]
+        await upload(made.profile, path)
+    assert len(set(target.transids)) == 2
+    assert target.message.endswith(bytes(9000))
 
 
 @pytest.mark.parametrize(

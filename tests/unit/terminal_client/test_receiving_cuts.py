@@ -17,10 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terminal_client import attempts, download, errors, hashing, receiving
+from terminal_client import attempts, download, errors, hashing
 from terminal_client.connections import Connections
 from terminal_client.destination import destination
 from terminal_client.library import Item
+from terminal_client.memory import Memory
+from terminal_client.receiving import Receiving
 from tests.unit.terminal_client.fakes import PASSWORD, Talk, servers
 
 SLICE = 1000
@@ -81,6 +83,7 @@ async def run(
     async with servers(folder, imap=source.serve) as made:
         target = folder / "here"
         target.mkdir()
+        memory = Memory(made.profile.memory_file)
         with (
             mock.patch.object(download, "SLICE", SLICE),
             mock.patch.object(attempts, "WAITS", waits),
@@ -91,9 +94,9 @@ async def run(
                 runs.append([])
                 place = destination(item, target, made.profile.address, replace=False)
                 try:
-                    kept = await receiving.into_file(
-                        connections, item, place, lambda d, t: runs[-1].append(d)
-                    )
+                    kept = await Receiving(
+                        connections, memory, item, lambda d, t: runs[-1].append(d)
+                    ).into_file(place)
                 except errors.TryLaterError:
                     assert not alone
                 else:
@@ -134,7 +137,9 @@ async def test_what_was_left_and_is_wrong_is_got_again(tmp_path: Path) -> None:
         place.close()
         connections = Connections(made.profile, PASSWORD)
         place = destination(item, tmp_path, made.profile.address, replace=False)
-        kept = await receiving.into_file(connections, item, place, lambda d, t: None)
+        memory = Memory(made.profile.memory_file)
+        getting = Receiving(connections, memory, item, lambda d, t: None)
+        kept = await getting.into_file(place)
         await connections.close()
     assert kept.read_bytes() == content
     assert source.served == 2000 + 5000
@@ -165,6 +170,8 @@ async def test_a_stream_goes_on_too(tmp_path: Path) -> None:
             mock.patch.object(attempts, "WAITS", (0.0,) * 3),
         ):
             connections = Connections(made.profile, PASSWORD)
-            await receiving.into(connections, item_of(content), sink, lambda d, t: None)
+            memory = Memory(made.profile.memory_file)
+            item = item_of(content)
+            await Receiving(connections, memory, item, lambda d, t: None).into(sink)
             await connections.close()
     assert sink.getvalue() == content

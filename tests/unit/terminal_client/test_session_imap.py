@@ -137,7 +137,7 @@ async def test_the_upload_check_is_one_search_and_one_fetch(tmp_path: Path) -> N
             "* SEARCH 3 9",
             f"{search} OK done",
         )
-        fetch = await talk.command("UID FETCH 3,9 (UID BODY.PEEK[HEADER.FIELDS")
+        fetch = await talk.command("UID FETCH 3,9 (UID FLAGS BODY.PEEK[HEADER.FIELDS")
         for sequence, uid, code in ((1, 3, "Aaa123"), (2, 9, "Bbb456")):
             fields = (
                 f"Share-Number: 001\r\nShare-Code: {code}\r\n"

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""Sending an item to people (seed 213): as soon as the first of its octets are there.
+
+What is not on the server yet is uploaded, and sent meanwhile: offer, answer and push go
+on while the rest of it still arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maild.mail.address import Address
+from maild.wire.imap_url import ImapUrl
+from terminal_client import errors, library, mailbox, submission
+from terminal_client.attempts import LONGEST, Progress
+from terminal_client.connections import Connections
+from terminal_client.library import Item
+from terminal_client.matching import Remembered
+from terminal_client.profile import Profile
+from terminal_client.submission import Sent
+from terminal_client.uploading import Uploads
+
+PATIENCE = 0.25
+"""Seconds that an upload takes before it is worth connections beside it."""
+
+Queued = Callable[[list[Sent]], None]
+"""Told the sending commands once the server has taken them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who gets an item, and the words that go with it."""
+
+    recipients: list[Address]
+    note: str = ""
+
+
+class Sendings:
+    """The sending commands of one terminal."""
+
+    def __init__(
+        self,
+        who: Profile,
+        connections: Connections,
+        beside: Connections,
+        uploads: Uploads,
+    ) -> None:
+        """Use ``beside`` for what goes on while ``connections`` are uploading."""
+        self._profile = who
+        self._connections = connections
+        self._beside = beside
+        self._uploads = uploads
+
+    async def send(
+        self,
+        what: Item | Path | str,
+        order: Order,
+        progress: Progress,
+        queued: Queued,
+    ) -> list[Sent]:
+        """Send an item, or a file that is uploaded unless it is there."""
+        if isinstance(what, Path):
+            outcome = await self._uploads.check(what)
+            if outcome.held is None:
+                return await self._upload(what, order, progress, queued)
+            uid, section = outcome.held.uid, "1"
+        else:
+            if isinstance(what, str):
+                async with self._connections.imap() as imap:
+                    what = await library.find(imap, what)
+            uid, section = what.uid, what.section
+        sent = await self.command(self._connections, uid, section, order)
+        queued(sent)
+        return sent
+
+    async def _upload(
+        self, path: Path, order: Order, progress: Progress, queued: Queued
+    ) -> list[Sent]:
+        # Gigabytes later is too late to learn that nobody may be sent to there.
+        async with self._connections.smtp() as smtp:
+            await submission.ask(smtp, self._profile.address, order.recipients)
+        early = _Early(self, self._beside, order, queued)
+        try:
+            item = await self._uploads.upload(
+                path, progress, again=True, begin=early.begin
+            )
+            sent = await early.sent(item)
+        finally:
+            await early.end()
+        if sent is None:
+            connections = self._connections
+            sent = await self.command(connections, item.uid, item.section, order)
+            queued(sent)
+        return [replace(one, uploaded=item.uploaded) for one in sent]
+
+    async def command(
+        self, connections: Connections, uid: int, section: str, order: Order
+    ) -> list[Sent]:
+        """Command the server to send an item of the Library to each recipient."""
+        sender = self._profile.address
+        async with connections.imap() as imap:
+            await mailbox.open_mailbox(imap, library.LIBRARY, large=False)
+            url = library.url_of(imap, str(sender), uid)
+        return await self._burl(connections, url, section, order)
+
+    async def _burl(
+        self, connections: Connections, url: ImapUrl, section: str, order: Order
+    ) -> list[Sent]:
+        sender, recipients = self._profile.address, order.recipients
+        async with connections.smtp() as smtp:
+            if len(recipients) > 1:  # all or none
+                await submission.ask(smtp, sender, recipients)
+            # BURL is offered after AUTH only; asking again would cost a round trip.
+            url = replace(url, host=smtp.ehlo.domain)
+            return [
+                Sent(
+                    await submission.send(
+                        smtp, sender, recipient, url, section, order.note
+                    ),
+                    recipient,
+                    uploaded=False,
+                )
+                for recipient in recipients
+            ]
+
+
+class _Early:
+    """Sends what is being uploaded, as soon as the server shows it.
+
+    Whatever goes wrong here costs nothing but time: it is sent once it is whole, and
+    the same item to the same address is sent once.
+    """
+
+    def __init__(
+        self, sendings: Sendings, beside: Connections, order: Order, queued: Queued
+    ) -> None:
+        self._sendings = sendings
+        self._beside = beside
+        self._order = order
+        self._queued = queued
+        self._task: asyncio.Task[None] | None = None
+        self._is_commanding = False
+        self._sent: dict[str, list[Sent]] = {}
+        """What was sent, by verification code."""
+
+    def begin(self, entry: Remembered) -> None:
+        """Look out for an upload that begins now."""
+        if self._task is not None:
+            self._task.cancel()
+        self._is_commanding = False
+        self._task = asyncio.ensure_future(self._send(entry))
+
+    async def _send(self, entry: Remembered) -> None:
+        await asyncio.sleep(PATIENCE)
+        while True:
+            try:
+                uid = await self._shown(entry)
+                self._is_commanding = True
+                sent = await self._sendings.command(self._beside, uid, "1", self._order)
+            except (errors.CutError, errors.UnreachableError):
+                self._is_commanding = False
+                await asyncio.sleep(LONGEST)
+            except errors.TerminalError:
+                return  # the server will say it again when it is whole
+            else:
+                self._sent[entry.code] = sent
+                self._queued(sent)
+                return
+
+    async def _shown(self, entry: Remembered) -> int:
+        """Return the UID of an upload, as soon as the Library has one."""
+        async with self._beside.imap() as imap:
+            while True:
+                size = entry.shape.size
+                uid = await library.under_code(imap, entry.code, size)
+                if uid is not None:
+                    return uid
+                await imap.idle()
+
+    async def sent(self, item: Item) -> list[Sent] | None:
+        """Return what was sent of an item that is whole now; None if nothing was."""
+        if self._task is not None and self._is_commanding:
+            await asyncio.wait([self._task])
+        return self._sent.get(item.code or "")
+
+    async def end(self) -> None:
+        """Look out no longer."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._beside.close()
