@@ -51,6 +51,7 @@ TITLES: Final[dict[int, str]] = {
     5321: "Simple Mail Transfer Protocol",
     5322: "Internet Message Format",
     5464: "The IMAP METADATA Extension",
+    5530: "IMAP Response Codes",
     5802: "Salted Challenge Response Authentication Mechanism (SCRAM)",
     5819: "IMAP4 Extension for Returning STATUS Information in Extended LIST",
     5890: "Internationalized Domain Names for Applications (IDNA): Definitions",
@@ -80,5 +81,6 @@ TITLES: Final[dict[int, str]] = {
     9051: "IMAP4rev2",
     9325: "Recommendations for Secure Use of TLS and DTLS",
     9525: "Service Identity in TLS",
+    9208: "IMAP QUOTA Extension",
     9585: "IMAP Response Code for Command Progress Notifications",
 }

@@ -16,8 +16,9 @@ from maild.imapd.mailboxes import take_name
 from maild.imapd.outcome import Done
 from maild.imapd.session import Session, Verb
 from maild.mail.reply import ReplyError
-from maild.store import mailboxes, messages
+from maild.store import mailboxes, messages, quota
 from maild.store.blobs import Blobs, BlobWriter
+from maild.store.errors import OverQuotaError
 from maild.store.index import Tx
 from maild.store.mailboxes import Mailbox
 from maild.store.meaning import MADE_BY_US, SHARE
@@ -44,7 +45,7 @@ async def append(session: Session, head: LiteralHead) -> Done:
     """Take a message, or refuse it; in step with the client either way."""
     try:
         wish = await _wish(session, head)
-    except (BadError, NoError):
+    except (BadError, NoError, OverQuotaError):
         await _skip(session, head)
         raise
     if head.waits:
@@ -89,6 +90,8 @@ async def _wish(session: Session, head: LiteralHead) -> Wish:
         raise NoError("there is no such mailbox", "TRYCREATE")
     if not 0 < head.size <= session.house.settings.append_limit:
         raise NoError("the message is too large, or empty", "TOOBIG")
+    if not await session.store.index.read(quota.fits, session.owner.id, head.size):
+        raise OverQuotaError  # before any octet of it
     return Wish(mailbox, flags, date)
 
 
@@ -138,6 +141,7 @@ def _file(tx: Tx, wish: Wish, rope: Rope, reader: mime.MessageReader) -> str:
     """Put the message into its mailbox; return the APPENDUID code (RFC 4315 §3)."""
     content_id = messages.add_content(tx, rope, reader.structure, ids.trace_id())
     uid = messages.append(tx, wish.mailbox.id, content_id, wish.flags, wish.date)
+    quota.check(tx, wish.mailbox.account_id)
     return f"APPENDUID {wish.mailbox.uid_validity} {uid}"
 
 

@@ -26,6 +26,8 @@ LOGGED_IN = (
     "SEARCHRES",
     "CONDSTORE",
     "STATUS=SIZE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
 )
 ENABLED_BY_NAME = frozenset({"IMAP4REV2", "CONDSTORE", "METADATA"})
 """What ENABLE switches on (RFC 5161)."""

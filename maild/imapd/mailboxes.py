@@ -34,7 +34,7 @@ MOST_MAILBOXES = 1000
 """Mailboxes of one account."""
 STATUS_ITEMS = frozenset(
     {"MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "RECENT"}
-    | {"HIGHESTMODSEQ", "APPENDLIMIT"}
+    | {"HIGHESTMODSEQ", "APPENDLIMIT", "DELETED-STORAGE"}
 )
 
 
@@ -260,6 +260,7 @@ async def status_of(session: Session, mailbox: Mailbox, items: Iterable[str]) ->
         "UIDVALIDITY": mailbox.uid_validity,
         "UNSEEN": counts.unseen,
         "DELETED": counts.deleted,
+        "DELETED-STORAGE": counts.deleted_size,  # RFC 9208 §4.1.4
         "SIZE": counts.size,
         "RECENT": 0,
         "HIGHESTMODSEQ": mailbox.mod_seq,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maild.store.errors import InUseError, NotFoundError, StoreFullError
+from maild.store.errors import InUseError, NotFoundError, OverQuotaError, StoreFullError
 from maild.wire.imap_write import NoError
 
 
@@ -31,6 +31,8 @@ def explain(error: Exception) -> NoError:
             return NoError("the content is still arriving", "INUSE")
         case NotFoundError():
             return NoError("it is not there any more", "NONEXISTENT")
+        case OverQuotaError():  # RFC 5530 §3
+            return NoError("the account has no room for it", "OVERQUOTA")
         case StoreFullError():
             return NoError("no room at the moment", "UNAVAILABLE")
         case _:

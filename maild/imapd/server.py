@@ -20,6 +20,7 @@ from maild.imapd import (
     mailboxes,
     messages,
     metadata,
+    quota,
 )
 from maild.imapd.connection import ClosedError, Connection
 from maild.imapd.session import House, Session, Verb
@@ -39,6 +40,7 @@ VERBS: dict[str, Verb] = {
     **listing.VERBS,
     **messages.VERBS,
     **metadata.VERBS,
+    **quota.VERBS,
     **idle.VERBS,
     **append.VERBS,
 }

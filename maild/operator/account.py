@@ -29,7 +29,9 @@ from maild.operator.console import (
     show_one,
 )
 from maild.store import accounts
+from maild.store import quota as store_quota
 from maild.store.accounts import Account, ScramKeys
+from maild.store.quota import Use
 
 app = typer.Typer(
     help="Accounts: mailboxes that live here.",
@@ -103,10 +105,13 @@ def ls(
 ) -> None:
     """List the accounts."""
     with opened(configuration(context, config).server) as records:
-        found = [_facts(account) for account in records.read(accounts.everyone)]
+        found = [
+            _facts(account, records.read(store_quota.use, account.id))
+            for account in records.read(accounts.everyone)
+        ]
     if not as_json:
         found = [_for_people(each) for each in found]
-    show(found, ["address", "policy", "quota"], as_json=as_json)
+    show(found, ["address", "policy", "used", "quota"], as_json=as_json)
 
 
 @app.command()
@@ -152,8 +157,39 @@ def policy(
                 raise OperatorError("say up to which --size", os.EX_USAGE)
             records.write(accounts.set_policy, account.id, chosen, octets)
             account = _find(records, settings, address)
-    found = _facts(account)
+        found = _facts(account, records.read(store_quota.use, account.id))
     show_one(found if as_json else _for_people(found), as_json=as_json)
+
+
+@app.command()
+def quota(
+    context: typer.Context,
+    address: AddressArgument,
+    size: Annotated[
+        str | None,
+        typer.Argument(metavar="[SIZE|none]", help="Such as 500M or 10G."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show or set how much an account may hold."""
+    settings = configuration(context, config)
+    with opened(settings.server) as records:
+        account = _find(records, settings, address)
+        if size is not None:
+            octets = None if size == "none" else parse_size(size)
+            records.write(store_quota.set_quota, account.id, octets)
+        use = records.read(store_quota.use, account.id)
+    octets_of: dict[str, int | None] = {
+        "held": use.held,
+        "interrupted": use.interrupted,
+        "reserved": use.reserved,
+        "used": use.octets,
+        "quota": use.quota,
+    }
+    shown = {name: _amount(value) for name, value in octets_of.items()}
+    facts = octets_of if as_json else shown
+    show_one({"address": str(account.address), **facts}, as_json=as_json)
 
 
 def own_address(settings: Configuration, text: str) -> Address:
@@ -200,24 +236,30 @@ def _find(records: Records, settings: Configuration, text: str) -> Account:
     return account
 
 
-def _facts(account: Account) -> dict[str, Any]:
+def _facts(account: Account, use: Use) -> dict[str, Any]:
     return {
         "address": str(account.address),
         "policy": account.policy,
         "policy_size": account.policy_size,
+        "used": use.octets,
         "quota": account.quota,
     }
 
 
 def _for_people(fact: dict[str, Any]) -> dict[str, Any]:
-    policy, quota = fact["policy"], fact["quota"]
+    policy = fact["policy"]
     if policy != Policy.ASK:
         policy = f"{policy}, up to {amount(fact['policy_size'])}"
     return {
         "address": fact["address"],
         "policy": policy,
-        "quota": None if quota is None else amount(quota),
+        "used": _amount(fact["used"]),
+        "quota": _amount(fact["quota"]),
     }
+
+
+def _amount(octets: int | None) -> str | None:
+    return None if octets is None else amount(octets)
 
 
 def _password(from_stdin: bool, generate: bool) -> tuple[str, bool]:

@@ -13,7 +13,6 @@ from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
 from maild.smtpd.restart import key_of
-from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
 from maild.store import consent
 from maild.store.accounts import Account
@@ -68,8 +67,32 @@ class Admission:
         if new.mail.transid is None or new.mail.sender is None:
             return None
         if account is not None:
-            return await self._known_upload(new, account, task)
-        return await self._known_push(new, task, tls=tls)
+            known = await self._known_upload(new, account, task)
+        else:
+            known = await self._known_push(new, task, tls=tls)
+        if known is not None and not known.is_repeated:
+            await self._promise_again(known)
+        return known
+
+    async def _promise_again(self, known: Transaction) -> None:
+        """Promise room for the rest of a transaction, or keep it for later."""
+        assert known.bound is not None
+        try:
+            await self._promise(known, known.bound.account_id, known.ticket)
+        except BaseException:
+            now = self._listener.store.clock()
+            self._listener.checkpoints.keep(known, now)
+            raise
+
+    async def _promise(
+        self, transaction: Transaction, account_id: int, ticket: Ticket | None
+    ) -> None:
+        size = transaction.mail.size
+        if size is None:
+            size = 0 if ticket is None else ticket.accepted.size
+        await self._listener.promises.make(
+            transaction, account_id, size, redeems=ticket is not None
+        )
 
     async def _known_push(
         self, new: Transaction, task: asyncio.Task[None] | None, *, tls: bool
@@ -148,7 +171,7 @@ class Admission:
         if address.tag == LIBRARY_TAG and address.base.key == account.address.key:
             if transaction.recipients:
                 raise ReplyError(replies.TOO_MANY_RECIPIENTS)
-            await self._need_room(transaction.mail.size or 0)
+            await self._promise(transaction, account.id, None)
             transaction.is_upload = True
             if transaction.mail.transid is not None:
                 transaction.bound = _bound_upload(transaction.mail, account)
@@ -173,14 +196,12 @@ class Admission:
             ticket = await self._redeemed(transaction.mail, address)
         if ticket is not None:
             await self._admit_push(ticket, size, tls=tls)
-            blobs, threads = self._listener.store.blobs, self._listener.threads
-            if await in_thread(threads, blobs.room) < size:
-                raise ReplyError(replies.STORE_FULL)  # before any octet of it
+            await self._promise(transaction, account.id, ticket)  # before any octet
             transaction.bound = _bound_push(transaction.mail, ticket, address)
         elif size > transaction.size_limit:
             raise ReplyError(replies.NEEDS_OFFER)
         else:
-            await self._need_room(size)
+            await self._need_room(account, size)
         transaction.ticket = ticket
         transaction.recipients.append(Recipient(address, account))
 
@@ -200,13 +221,12 @@ class Admission:
             raise ReplyError(replies.TLS_NEEDED)
         if size > ticket.limit or accepted.size > self._listener.size_limit:
             raise ReplyError(replies.TOO_LARGE)
-        if accepted.final_reply is None:
-            # What the offer has reserved is not free for others, but for this push.
-            await self._need_room(1)
 
-    async def _need_room(self, size: int) -> None:
+    async def _need_room(self, account: Account, size: int) -> None:
         if not await self._listener.room.has(size):
             raise ReplyError(replies.STORE_FULL)
+        if account.quota is not None:
+            await self._listener.promises.need_quota(account.id, size)
 
     async def _find(self, address: Address) -> Account | None:
         return await self._listener.residents.find(address)

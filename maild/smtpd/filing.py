@@ -17,7 +17,15 @@ from maild.smtpd import kept, replies
 from maild.smtpd.intake import Arrived
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
-from maild.store import accounts, arriving, checkpoints, messages, trace, transfers
+from maild.store import (
+    accounts,
+    arriving,
+    checkpoints,
+    messages,
+    quota,
+    trace,
+    transfers,
+)
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
 from maild.store.index import Tx
@@ -129,6 +137,7 @@ def _keep_upload(
             bound = replace(bound, size=transaction.received)
         checkpoints.finish(tx, bound, transaction.id, str(reply), remembered, now)
     told(tx, transaction, f"uploaded {blob.size} octets", now)
+    quota.check(tx, account.id)
 
 
 # Shares

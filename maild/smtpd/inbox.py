@@ -10,7 +10,7 @@ from maild.mail.offer import Offer
 from maild.smtpd import filing
 from maild.smtpd.intake import Arrived
 from maild.smtpd.transaction import Recipient, Transaction
-from maild.store import accounts, consent, mailboxes, messages
+from maild.store import accounts, consent, mailboxes, messages, quota
 from maild.store.accounts import Account
 from maild.store.consent import Randomness
 from maild.store.index import Tx
@@ -49,6 +49,7 @@ def keep_mail(
             and consent.received(tx, account.id, offer, content_id, now)
         )
         into(tx, account, "INBOX", content_id, ("$Offer",) if is_offer else (), now)
+        quota.check(tx, account.id)
         if is_offer and offer is not None and _is_welcome(tx, account, offer):
             consent.decide(
                 tx, account.id, content_id, fresh[number], now, accepted=True
@@ -69,7 +70,7 @@ def _fits(offer: Offer, transaction: Transaction, recipient: Recipient) -> bool:
 
 def _is_welcome(tx: Tx, account: Account, offer: Offer) -> bool:
     """Whether the account's policy accepts without asking."""
-    if offer.size > account.policy_size:
+    if offer.size > account.policy_size or not quota.fits(tx, account.id, offer.size):
         return False
     return account.policy == "anyone" or (
         account.policy == "contacts"

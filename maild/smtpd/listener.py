@@ -14,6 +14,7 @@ from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.smtpd.known import Residents, Room
 from maild.smtpd.pieces import Pieces
+from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.store.house import Store
 
@@ -70,6 +71,7 @@ class Listener:
     checkpoints: Checkpoints
     residents: Residents
     room: Room
+    promises: Promises
     threads: ThreadPoolExecutor
     """Where octets are moved, hashed and written; a thread for each chunk."""
     pieces: Pieces = field(default_factory=Pieces)

@@ -18,6 +18,7 @@ from maild.smtpd.connection import Connection
 from maild.smtpd.door import Door
 from maild.smtpd.known import Residents, Room
 from maild.smtpd.listener import Guests, Listener
+from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
@@ -51,6 +52,7 @@ class SmtpStation:
         self._sessions: set[Connection] = set()
         self._kept: list[Checkpoints] = []
         self._residents = Residents(store)
+        self.promises = Promises(store)
         self._servers: list[asyncio.Server] = []
 
     @property
@@ -120,7 +122,8 @@ class SmtpStation:
             lifetimes=self._lifetimes,
             checkpoints=self._checkpoints(threads),
             residents=self._residents,
-            room=Room(lambda: self._store.blobs.free_space(), threads),
+            room=Room(self.promises.free_space, threads),
+            promises=self.promises,
             threads=threads,
         )
 
@@ -140,7 +143,8 @@ class SmtpStation:
             lifetimes=self._lifetimes,
             checkpoints=self._checkpoints(threads),
             residents=self._residents,
-            room=Room(lambda: self._store.blobs.free_space(), threads),
+            room=Room(self.promises.free_space, threads),
+            promises=self.promises,
             threads=threads,
         )
 

@@ -247,10 +247,17 @@ class Session(Connection):
             return
         self._errors = 0  # somebody who sends mail is not guessing
         self.say_later(
-            landing.land(self.listener, transaction, self.account, self.client),
+            self._land(transaction, self.account),
             about=transaction.names,
             octets=transaction.received,
         )
+
+    async def _land(self, transaction: Transaction, account: Account | None) -> Reply:
+        listener = self.listener
+        try:
+            return await landing.land(listener, transaction, account, self.client)
+        finally:
+            listener.promises.give_back(transaction)
 
     # State
 
@@ -266,7 +273,7 @@ class Session(Connection):
 
     def leave_transaction(self) -> None:
         """Keep an interrupted push for its restart; forget anything else."""
-        transaction, self.transaction = self.transaction, None
+        transaction = self._without_transaction()
         if transaction is not None and not self.listener.checkpoints.keep(
             transaction, self.listener.store.clock()
         ):
@@ -274,9 +281,15 @@ class Session(Connection):
 
     def drop_transaction(self) -> None:
         """Forget the transaction and what has arrived of it."""
-        transaction, self.transaction = self.transaction, None
+        transaction = self._without_transaction()
         if transaction is not None:
             landing.abandon(self.listener, transaction)
+
+    def _without_transaction(self) -> Transaction | None:
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None:
+            self.listener.promises.give_back(transaction)
+        return transaction
 
     def _need_hello(self) -> None:
         if not self.helo:

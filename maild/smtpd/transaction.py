@@ -55,6 +55,8 @@ class Transaction:
     """What the 250 and the log call it."""
     trace: str
     size_limit: int
+    quota_limit: int | None = field(default=None, init=False)
+    """Most octets that the account can take, if it has a quota."""
     recipients: list[Recipient] = field(default_factory=list)
     is_own: bool = False
     """Whether one of our own accounts submits it."""
@@ -103,11 +105,14 @@ class Transaction:
     @property
     def limit(self) -> int:
         """Most octets of the message."""
-        return self.size_limit if self.ticket is None else self.ticket.limit
+        most = self.size_limit if self.ticket is None else self.ticket.limit
+        return most if self.quota_limit is None else min(most, self.quota_limit)
 
     @property
     def too_large(self) -> Reply:
         """Why a chunk that goes beyond ``limit`` is refused."""
+        if self.limit == self.quota_limit:
+            return replies.OVER_QUOTA
         return replies.TOO_LARGE if self.ticket or self.is_own else replies.NEEDS_OFFER
 
     @property

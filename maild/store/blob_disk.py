@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the kernel says when there is no room: device, quota, file size limit."""
+SPARE = 64 * 1024 * 1024
+"""Octets that no content may fill: those of the index and its journal."""
 GLANCES = 100
 """Times that the lock of a growing file is tried."""
 GLANCE = 0.02
@@ -138,11 +140,6 @@ class Disk:
         # Without this, power cuts lost acknowledged files: 3 of 3,014.
         sync_directory(target.parent)
 
-    def take_back(self, key: str, sha256: str) -> None:
-        """Undo `place`: the file grows again."""
-        with typed_errors():
-            self.sealed_path(sha256).rename(self.growing_path(key))
-
     def place_again(self, place: Place) -> Path:
         """Do what `place` was called for when its process ended; return the name.
 
@@ -181,6 +178,11 @@ class Disk:
         """Return the octets that can still be written here."""
         found = os.statvfs(self.root)
         return found.f_bavail * found.f_frsize
+
+    def spare(self) -> int:
+        """Return the octets that are left to the index: of a small device, less."""
+        found = os.statvfs(self.root)
+        return min(SPARE, found.f_blocks * found.f_frsize // 16)
 
 
 def _cut(descriptor: int, length: int) -> None:

@@ -151,14 +151,6 @@ def seal(tx: Tx, landed: Landed, now: float) -> Sealed:
     return Sealed(blob_id, landed.size, landed.sha256)
 
 
-def is_known(tx: Tx, landed: Landed) -> bool:
-    """Whether a sealed blob has the same octets, and so the same file."""
-    found = tx.value(
-        "SELECT 1 FROM blob WHERE sealed = 1 AND sha256 = ?1", landed.sha256
-    )
-    return found is not None
-
-
 def _is_unused(tx: Tx, blob_id: int | None) -> bool:
     return not tx.value("SELECT refs FROM blob WHERE id = ?1", blob_id)
 

@@ -11,7 +11,7 @@ from maild.store import blob_records
 from maild.store.blob_growing import GrowingFile, Workshop
 from maild.store.blob_prefix import Prefix
 from maild.store.blob_records import Landed, Place, Sealed
-from maild.store.errors import StoreError, StoreFullError
+from maild.store.errors import StoreError
 from maild.store.index import Tx
 
 INLINE = 64 * 1024
@@ -99,19 +99,9 @@ class BlobWriter:
         The sealed blob has no references yet: `messages.add_content` takes them; gc
         leaves blobs younger than an hour alone.
         """
-        landed, index = self.land(), self._shop.index
-        try:
-            return index.submit(blob_records.seal, landed, self._shop.clock()).result()
-        except StoreFullError:
-            # The index has no room for that, but needs none for this: nothing is kept.
-            index.submit(self._take_back, landed).exception()
-            raise
-
-    def _take_back(self, tx: Tx, landed: Landed) -> None:
-        """Let it grow again, unless another blob has the same octets (a job)."""
-        self._failed = True
-        if landed.path is not None and not blob_records.is_known(tx, landed):
-            self._shop.disk.take_back(landed.key, landed.sha256)
+        return self._shop.index.submit(
+            blob_records.seal, self.land(), self._shop.clock()
+        ).result()
 
     def land(self) -> Landed:
         """Do everything of `seal` but its job.

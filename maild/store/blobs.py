@@ -235,18 +235,25 @@ class Blobs:
         """Return how far a blob has come; blocks.  Topic: ``blob:<id>``."""
         return self._index.read_here(blob_records.state, blob_id)
 
-    def room(self) -> int:
-        """Octets that can still be written, by whom they are reserved for."""
-        return self._disk.free()
+    def room(self, promised: int) -> int:
+        """Octets that can be promised to a message, beside what is ``promised``.
 
-    def free_space(self) -> int:
-        """Octets that can still be written, less what accepted offers reserve.
+        A little is nobody's: without room the index can record nothing, not even that
+        something is removed.
+        """
+        return max(0, self._disk.free() - self._disk.spare() - promised)
 
-        The last tenth is nobody's: one large promise must not refuse everything.
+    def free_space(self, promised: int = 0, redeemed: int = 0) -> int:
+        """Octets that can still be written by whom nothing is promised.
+
+        That is less what is ``promised`` to those who are sending and what accepted
+        offers reserve, of which ``redeemed`` is being sent now.  The last tenth is
+        nobody's: one large promise must not refuse everything.
         """
         free = self._disk.free()
         reserved = self._index.read_here(blob_records.reserved)
-        return max(0, free - min(reserved, free * 9 // 10))
+        kept = promised + max(0, reserved - redeemed)
+        return max(0, free - min(kept, free * 9 // 10))
 
     def collect(self, now: float, *, older_than: float = 3600.0) -> gc.Collected:
         """Remove unreferenced blobs, stale incoming files and orphan files (gc)."""

@@ -11,7 +11,7 @@ from maild.mail.address import Address, parse_address
 from maild.mail.offer import Answer, Offer
 from maild.mail.offer import proof as proof_of
 from maild.mail.transfer import Kind, State
-from maild.store import accounts, messages, transfers
+from maild.store import accounts, messages, quota, transfers
 from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Row, Tx
 
@@ -101,7 +101,8 @@ def decide(
     """Decide the open offer made by ``content_id`` and queue the answer.
 
     Called in the same job that copies or moves the message into ``Accepted`` or
-    ``Declined``.  False when the content makes no offer, or it is decided or expired.
+    ``Declined``.  False when the content makes no offer, or it is decided or expired;
+    `OverQuotaError`, which leaves it open, when the account has no room for it.
     The proof of the ticket is kept, the ticket itself only travels in the answer.
     """
     row = tx.one(
@@ -144,6 +145,8 @@ def decide(
     )
     _queue_answer(tx, account_id, answer, fresh.queue_id, now)
     tx.changed(f"account:{account_id}")
+    if accepted:
+        quota.check(tx, account_id)
     return True
 
 

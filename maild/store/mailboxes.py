@@ -30,12 +30,13 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """STATUS items (RFC 9051 §6.3.11); ``size`` in octets."""
+    """STATUS items (RFC 9051 §6.3.11); ``size`` and ``deleted_size`` in octets."""
 
     messages: int
     unseen: int
     deleted: int
     size: int
+    deleted_size: int
 
 
 _SELECT = """SELECT id, account_id, name, uid_validity, uid_next, mod_seq, special_use,
@@ -90,13 +91,15 @@ def counts(tx: Tx, mailbox_id: int, largest: int = 2**63 - 1) -> Counts:
         r"""SELECT count(*),
             coalesce(sum(' ' || flags || ' ' NOT LIKE '% \Seen %'), 0),
             coalesce(sum(' ' || flags || ' ' LIKE '% \Deleted %'), 0),
-            coalesce(sum(content.size), 0)
+            coalesce(sum(content.size), 0),
+            coalesce(sum(content.size)
+                FILTER (WHERE ' ' || flags || ' ' LIKE '% \Deleted %'), 0)
         FROM message JOIN content ON content.id = content_id
         WHERE mailbox_id = ?1 AND content.size <= ?2""",
         mailbox_id,
         largest,
     )
-    return Counts(*row) if row else Counts(0, 0, 0, 0)
+    return Counts(*row) if row else Counts(0, 0, 0, 0, 0)
 
 
 def create(

@@ -56,14 +56,16 @@ def add_content(
     """Keep a rendering and return its content id (each blob's refs grow by one)."""
     pieces, constants = rope.to_columns()
     content_id = tx.insert(
-        """INSERT INTO content (trace, size, pieces, constants, structure, complete)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)""",
+        """INSERT INTO content
+            (trace, size, pieces, constants, structure, complete, stored)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)""",
         trace,
         rope.size if complete else structure.size,
         pieces,
         constants,
         structure.to_json(),
         complete,
+        rope.stored,
     )
     for blob in {p.blob for p in rope.pieces if not isinstance(p, Constant)}:
         if not tx.run("UPDATE blob SET refs = refs + 1 WHERE id = ?1", blob):
@@ -80,10 +82,12 @@ def complete_content(tx: Tx, content_id: int, rope: Rope) -> None:
     """Keep the whole rope of a rendering whose blobs and structure were known."""
     pieces, constants = rope.to_columns()
     tx.run(
-        "UPDATE content SET pieces = ?2, constants = ?3, complete = 1 WHERE id = ?1",
+        """UPDATE content SET pieces = ?2, constants = ?3, stored = ?4, complete = 1
+        WHERE id = ?1""",
         content_id,
         pieces,
         constants,
+        rope.stored,
     )
 
 

@@ -83,6 +83,14 @@ class Rope:
         """Octets of the whole rendering."""
         return self._ends[-1] if self._ends else 0
 
+    @property
+    def stored(self) -> int:
+        """Octets that are kept for it: of a blob, not of its base64."""
+        return sum(
+            piece.length if isinstance(piece, Base64) else piece.size
+            for piece in self.pieces
+        )
+
     def spans(self, start: int = 0, length: int | None = None) -> Iterator[Span]:
         """Yield what makes up ``length`` octets from ``start``; clipped to the end."""
         stop = self.size if length is None else min(self.size, start + length)

@@ -26,6 +26,7 @@ ALLOWED: dict[str, frozenset[State]] = {
     **dict.fromkeys(("SUBSCRIBE", "UNSUBSCRIBE", "LIST", "LSUB"), _SOMEBODY),
     **dict.fromkeys(("NAMESPACE", "STATUS", "APPEND", "IDLE"), _SOMEBODY),
     **dict.fromkeys(("GETMETADATA", "SETMETADATA"), _SOMEBODY),
+    **dict.fromkeys(("GETQUOTA", "GETQUOTAROOT"), _SOMEBODY),
     "ENABLE": frozenset({State.AUTHENTICATED}),
     **dict.fromkeys(("CLOSE", "UNSELECT", "EXPUNGE", "CHECK"), _SELECTED),
     **dict.fromkeys(("SEARCH", "FETCH", "STORE", "COPY", "MOVE", "UID"), _SELECTED),

@@ -181,12 +181,12 @@ def test_subscriptions(room: Room, alice: int) -> None:
 
 def test_counts(room: Room, alice: int) -> None:
     inbox = room.mailbox(alice, "INBOX")
-    assert room.read(mailboxes.counts, inbox) == Counts(0, 0, 0, 0)
+    assert room.read(mailboxes.counts, inbox) == Counts(0, 0, 0, 0, 0)
     room.append(alice, "INBOX")
     room.append(alice, "INBOX", ("\\Seen", "\\Deleted", "$Seen"))
     room.append(alice, "INBOX", ("\\seen", "x\\Deleted"))
     size = sum(line.size for line in room.lines(alice, "INBOX"))
-    assert room.read(mailboxes.counts, inbox) == Counts(3, 1, 1, size)
+    assert room.read(mailboxes.counts, inbox) == Counts(3, 1, 1, size, size // 3)
 
 
 def test_uids_grow_and_are_never_used_again(room: Room, alice: int) -> None:

@@ -3,6 +3,7 @@ r"""Plays ``*.imap`` transcripts against a live station.
 
     # comment
     @ offer | item            bob offers alice a file; alice has uploaded one
+    @ quota 2000              alice may hold 2,000 octets
     @ clear | tls | alice     who connects: without TLS, with it, logged in as alice
     @ other NOOP              another connection of alice's gives a command
     C: a NOOP                 a line we send
@@ -22,6 +23,7 @@ from __future__ import annotations
 import re
 import ssl
 
+from maild.store import quota
 from tests.unit.imapd.belongings import an_item, an_offer
 from tests.unit.imapd.live import Client, Live
 
@@ -41,6 +43,10 @@ async def play(name: str, script: str, station: Live) -> None:
             continue
         if text == "@ item":
             await an_item(station)
+            continue
+        if text.startswith("@ quota "):
+            octets = int(text.removeprefix("@ quota "))
+            await station.store.index.write(quota.set_quota, station.alice, octets)
             continue
         if text.startswith("@ other "):
             await (await station.alice_in()).ok(text.removeprefix("@ other "))

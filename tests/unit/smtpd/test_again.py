@@ -137,7 +137,7 @@ async def test_a_push_that_cannot_fit_is_not_begun(
     station: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proof = await station.accepted_offer(10**6)
-    monkeypatch.setattr(station.store.blobs, "room", lambda: 10**6)
+    monkeypatch.setattr(station.store.blobs, "room", lambda taken: 10**6 - taken)
     speaker = await Speaker.secure(station)
     mail = f"MAIL FROM:<carol@b.example> TRANSID=<{proof}@b.example> SIZE=1000500"
     await speaker.says(mail, 250)

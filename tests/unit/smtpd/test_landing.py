@@ -329,7 +329,7 @@ async def test_facts_that_are_none_are_mail(station: Live) -> None:
 async def test_the_store_may_be_full(
     station: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(station.store.blobs, "free_space", lambda: 0)
+    monkeypatch.setattr(station.store.blobs, "free_space", lambda *_: 0)
     speaker = await Speaker.hello(station)
     await speaker.says("MAIL FROM:<carol@b.example> SIZE=1000", 250)
     reply = await speaker.says("RCPT TO:<bob@a.example>", 452)
