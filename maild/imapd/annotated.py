@@ -28,25 +28,25 @@ class Annotated:
         self._account_id = account_id
         self._last = 0
         self._arriving: dict[str, Arriving] = {}
-        self._library = ""
+        self._stubs = ""
 
     async def begin(self) -> None:
         """Take what there is now for known: the client asks for the values itself."""
 
         def job(tx: Tx) -> tuple[int, dict[str, Arriving], int]:
-            library = mailboxes.must_find(tx, self._account_id, item_view.MAILBOX)
+            stubs = mailboxes.must_find(tx, self._account_id, item_view.STUBS)
             last = metadata.last_change(tx, self._account_id)
-            return last, item_view.arriving(tx, self._account_id), library.id
+            return last, item_view.arriving(tx, self._account_id), stubs.id
 
-        self._last, self._arriving, library = await self._index.read(job)
-        self._library = f"mailbox:{library}"
+        self._last, self._arriving, stubs = await self._index.read(job)
+        self._stubs = f"mailbox:{stubs}"
 
     @property
     def topics(self) -> frozenset[str]:
         """What says that there may be news: changes, and growth of what arrives."""
         growing = (f"blob:{a.blob_id}" for a in self._arriving.values())
         changes = metadata.topic(self._account_id)
-        return frozenset({changes, self._library, *growing})
+        return frozenset({changes, self._stubs, *growing})
 
     async def news(self, *, utf8: bool) -> bytes:
         """Return the answers that name what has changed; they count as sent."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from maild.store.index import Row, Tx
 
 MAILBOX = "Library"
+STUBS = "Items"
+"""The mailbox that changes whenever an item begins to arrive, is whole, or goes."""
 ENTRY = "/private/vendor/maild/item/"
 """Annotation of one item (RFC 5464 §4.1: a computed one), followed by its id."""
 _SELECT = """SELECT item.id, coalesce(blob.durable, 0),

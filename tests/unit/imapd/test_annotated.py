@@ -82,12 +82,12 @@ async def test_an_item_that_begins_to_arrive_while_idle(station: Live) -> None:
     await client.ok("ENABLE METADATA")
     client.send(b"i IDLE\r\n")
     assert (await client.line()).startswith(b"+")
-    library = await station.mailbox("Library")
+    stubs = await station.mailbox("Items")
     item = await an_item(station)
 
     def job(tx: Tx) -> int:
         blob = begin(tx)
-        tx.changed(f"mailbox:{library.id}")
+        tx.changed(f"mailbox:{stubs.id}")
         return blob
 
     blob = await station.store.index.write(job)
