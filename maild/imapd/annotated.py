@@ -8,6 +8,8 @@ there are, a connection remembers one number, and those items that still arrive.
 
 from __future__ import annotations
 
+import math
+
 from maild.store import item_view, mailboxes, metadata
 from maild.store.index import Index, Tx
 from maild.store.item_view import Arriving
@@ -29,6 +31,8 @@ class Annotated:
         self._last = 0
         self._arriving: dict[str, Arriving] = {}
         self._stubs = ""
+        self.told_at = -math.inf
+        """When IDLE told something last, by the clock of the event loop (seconds)."""
 
     async def begin(self) -> None:
         """Take what there is now for known: the client asks for the values itself."""

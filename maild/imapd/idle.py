@@ -56,15 +56,19 @@ async def _push_news(session: Session) -> None:
 async def _push_annotations(session: Session, annotated: Annotated) -> None:
     """Name entries that have changed, at most once in a period, until cancelled.
 
-    However often an item grows: between two rounds the index is not asked.
+    However often an item grows: between two rounds the index is not asked.  A client
+    that leaves to look at an entry, and comes again, is not told more often.
     """
+    clock = asyncio.get_running_loop().time
     while True:
         topics = annotated.topics
         with session.store.changes.watch(*topics) as watch:
             while topics == annotated.topics:
-                told = await session.tell_annotations()
-                await asyncio.sleep(PROGRESS_PERIOD if told else LOOK_PERIOD)
-                if not told:
+                await asyncio.sleep(annotated.told_at + PROGRESS_PERIOD - clock())
+                if await session.tell_annotations():
+                    annotated.told_at = clock()
+                else:
+                    await asyncio.sleep(LOOK_PERIOD)
                     await watch.wait()
 
 
