@@ -25,6 +25,7 @@ from maild.delivery.record import Record
 from maild.delivery.route import Route
 from maild.delivery.trust import InsecureError
 from maild.delivery.work import Means, Tally
+from maild.mail.compose import Facts
 from maild.mail.envelope import Body, MailFrom, RcptTo
 from maild.mail.offer import proof
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
@@ -164,9 +165,10 @@ class Attempt:
     async def _offer(self, session: Session, octets: Octets, item: Item) -> Outcome:
         """Seed 207: only the offer leaves, no octet of the content."""
         transfer, means = self._transfer, self._means
-        composed = parcel.offer(
-            transfer, item, means.identity.hostname, means.store.clock()
-        )
+        hostname, now = means.identity.hostname, means.store.clock()
+        goods = await parcel.frozen(transfer, item, hostname, means.store)
+        facts = Facts(f"{transfer.id}.offer@{hostname}", now, transfer.trace)
+        composed = parcel.offer(transfer, item, goods, facts)
         mail = Letter(transfer.sender, transfer.recipient, parcel.plain_rope(composed))
         reply = await letter.send(session, mail, octets, self._tally)
         self._tally.landed = 0

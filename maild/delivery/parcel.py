@@ -15,6 +15,7 @@ from maild.mail.compose import (
     ItemFacts,
     offer_message,
     push_frame,
+    rendering,
     with_digest,
 )
 from maild.mail.offer import Offer
@@ -49,6 +50,11 @@ class Parcel:
     size: int
     sha256: str | None
     """None while the content is still arriving here."""
+
+    @property
+    def rendering(self) -> str:
+        """What its offers call it."""
+        return rendering(self.head, self.tail)
 
     @property
     def total(self) -> int:
@@ -87,8 +93,8 @@ async def frozen(transfer: Transfer, item: Item, hostname: str, store: Store) ->
     return Parcel(head, tail, item.blob_id, item.size, item.sha256 or None)
 
 
-def offer(transfer: Transfer, item: Item, hostname: str, now: float) -> Composed:
-    """Return the offer of an item (seed 207)."""
+def offer(transfer: Transfer, item: Item, goods: Parcel, facts: Facts) -> Composed:
+    """Return the offer of an item that ``goods`` would bring (seed 207)."""
     if transfer.sender is None or transfer.nonce is None:
         raise NotFoundError("a share without sender or nonce")
     proposal = Offer(
@@ -105,8 +111,8 @@ def offer(transfer: Transfer, item: Item, hostname: str, now: float) -> Composed
         home=transfer.sender.domain,
         trace=transfer.trace,
         note=transfer.note,
+        rendering=goods.rendering,
     )
-    facts = Facts(f"{transfer.id}.offer@{hostname}", now, transfer.trace)
     return offer_message(proposal, facts, None)
 
 

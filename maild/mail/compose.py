@@ -27,6 +27,7 @@ from maild.mail.push import (
     digest_in,
     push_frame,
     push_tail,
+    rendering,
     upload_head,
     with_digest,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "offer_message",
     "push_frame",
     "push_tail",
+    "rendering",
     "transfer_view",
     "upload_head",
     "with_digest",

@@ -27,6 +27,7 @@ MAX_SIZE: Final = 2**63 - 1
 
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HEX256 = re.compile(r"[0-9a-f]{64}")
+_HEX128 = re.compile(r"[0-9a-f]{32}")
 _MEDIA = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 
 
@@ -56,6 +57,8 @@ class Offer:
     """Domain of the server the content would come from."""
     trace: str
     note: str = ""
+    rendering: str | None = None
+    """What the push would be, the same for all that would bring the same octets."""
 
     def to_json(self) -> str:
         """Return the facts part."""
@@ -74,6 +77,7 @@ class Offer:
             home=self.home,
             trace=self.trace,
             note=self.note,
+            rendering=self.rendering,
         )
 
 
@@ -158,6 +162,9 @@ def _offer(facts: _Facts) -> Offer:
         home=facts.text("home", 255),
         trace=facts.matching("trace", _ID),
         note=facts.text("note", 4096) if facts.has("note") else "",
+        rendering=facts.matching("rendering", _HEX128)
+        if facts.has("rendering")
+        else None,
     )
 
 
@@ -169,9 +176,7 @@ def _answer(facts: _Facts) -> Answer:
         sender=facts.address("sender"),
         recipient=facts.address("recipient"),
         accepted=accepted,
-        ticket=facts.matching("ticket", re.compile(r"[0-9a-f]{32}"))
-        if accepted
-        else None,
+        ticket=facts.matching("ticket", _HEX128) if accepted else None,
         size=facts.number("size"),
         expires=facts.number("expires"),
         trace=facts.matching("trace", _ID),

@@ -6,6 +6,7 @@ The content itself is never here; BINARYMIME (RFC 3030 §3) carries it between t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -121,6 +122,14 @@ def push_tail(
             f"\r\n\r\n--{boundary}--\r\n".encode(),
         ]
     )
+
+
+def rendering(head: bytes, tail: bytes) -> str:
+    """Return the 128 bits (hex) by which an offer names the frame of its push.
+
+    Nobody can guess them to whom the frame has not been sent: its boundary is random.
+    """
+    return hashlib.sha256(head + tail).hexdigest()[:32]
 
 
 def with_digest(tail: bytes, sha256: str) -> bytes:

@@ -13,6 +13,7 @@ from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
 from maild.smtpd.restart import key_of
+from maild.smtpd.trace_fields import trace_fields
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
 from maild.store import consent
 from maild.store.accounts import Account
@@ -23,11 +24,15 @@ MOST_RECIPIENTS = 100
 
 
 class Admission:
-    """The rules of one listener for one client."""
+    """The rules of one listener for one client.
 
-    def __init__(self, listener: Listener, client: str) -> None:
+    ``origin`` says how it came, for the Received field.
+    """
+
+    def __init__(self, listener: Listener, client: str, origin: str) -> None:
         self._listener = listener
         self._client = client
+        self._origin = origin
 
     def sender(self, mail: MailFrom, account: Account | None) -> Transaction:
         """Begin a transaction, or raise why not."""
@@ -110,8 +115,7 @@ class Admission:
         bound = _bound_push(new.mail, ticket, address)
         checkpoints = self._listener.checkpoints
         if ticket.accepted.final_reply is None and task is not None:
-            await checkpoints.interrupt(bound.key, task)
-            checkpoints.begin(bound.key, task)
+            await checkpoints.begin(bound, task)
             # What the old connection brought may have landed while it ended.
             ticket = await self._redeemed(new.mail, address) or ticket
         if ticket.accepted.final_reply is not None:
@@ -119,10 +123,26 @@ class Admission:
             new.recipients.append(Recipient(address, account))
             return new
         known = await checkpoints.resume(new, bound, ticket.accepted.size)
-        if known is new:
+        if known is None:
+            known = await self._borrowed(
+                new, bound, ticket, Recipient(address, account)
+            )
+        elif known is new:
             new.ticket = ticket
             new.recipients.append(Recipient(address, account))
         return known
+
+    async def _borrowed(
+        self, new: Transaction, bound: Envelope, ticket: Ticket, recipient: Recipient
+    ) -> Transaction | None:
+        """Return the push that goes on with what another recipient was brought."""
+        mine = replace(new, ticket=ticket, recipients=[recipient], is_borrowed=True)
+        return await self._listener.checkpoints.borrow(
+            mine,
+            bound,
+            ticket.accepted,
+            trace_fields(self._listener, mine, self._origin),
+        )
 
     async def _known_upload(
         self, new: Transaction, account: Account, task: asyncio.Task[None] | None
@@ -131,8 +151,7 @@ class Admission:
         bound = _bound_upload(new.mail, account)
         checkpoints = self._listener.checkpoints
         if task is not None:
-            await checkpoints.interrupt(bound.key, task)
-            checkpoints.begin(bound.key, task)
+            await checkpoints.begin(bound, task)
         kept = await checkpoints.known(bound.key)
         known: Transaction | None = new
         if kept is not None and kept.final_reply is not None and _same(kept, bound):
@@ -244,6 +263,7 @@ def _bound_push(mail: MailFrom, ticket: Ticket, recipient: Address) -> Envelope:
         recipient=to,
         size=mail.size,
         body=mail.body.value,
+        rendering=ticket.accepted.rendering,
     )
 
 

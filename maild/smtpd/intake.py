@@ -143,6 +143,11 @@ class Intake:
         return self._writer.size if self._writer else 0
 
     @property
+    def is_growing(self) -> bool:
+        """Whether a blob of it grows in a file."""
+        return self._writer is not None and self._writer.in_file
+
+    @property
     def is_short(self) -> bool:
         """Whether everything so far is in memory, and little."""
         return self._writer is None and not self._sealed and self.taken <= SHORT

@@ -7,7 +7,6 @@ or the connection ends: no octet of it is ever seen as a command.
 
 from __future__ import annotations
 
-from email.utils import formatdate
 from functools import partial
 
 from maild.mail.reply import Reply, ReplyError
@@ -16,6 +15,7 @@ from maild.smtpd.at_hand import AtHand
 from maild.smtpd.intake import SHORT, Intake
 from maild.smtpd.listener import Listener
 from maild.smtpd.thread import in_thread
+from maild.smtpd.trace_fields import trace_fields
 from maild.smtpd.transaction import DROPPED, DROPPED_TICKETED, Transaction
 from maild.wire.smtp import Bdat
 from maild.wire.smtp_data import DataReader
@@ -114,29 +114,13 @@ class Reception:
             transaction.intake = Intake(
                 self._listener.store.blobs,
                 binary=transaction.is_binary,
-                head=self._head(transaction),
+                head=trace_fields(self._listener, transaction, self._origin),
                 part_limit=None if ticket is None else ticket.accepted.size,
                 journal=None
                 if transaction.bound is None
                 else partial(self._listener.checkpoints.journal, transaction),
             )
         return transaction.intake
-
-    def _head(self, transaction: Transaction) -> bytes:
-        """Return the trace fields of this hop (RFC 5321 §4.4), and an item's id."""
-        lines = []
-        if not self._listener.is_submission:
-            lines.append(f"Return-Path: <{transaction.sender}>")
-        lines.append(f"Received: {self._origin}")
-        lines.append(f"\tid {transaction.id}")
-        if len(transaction.recipients) == 1:
-            lines.append(f"\tfor <{transaction.recipients[0].address}>")
-        date = formatdate(self._listener.store.clock(), localtime=False)
-        lines[-1] += f"; {date}"
-        if transaction.is_upload or transaction.ticket is not None:
-            # the item's id, as Items, BURL's reply and terminals name it
-            lines.append(f"Share-Item: {transaction.id}")
-        return "".join(f"{line}\r\n" for line in lines).encode()
 
     def _fail(self, transaction: Transaction, reply: Reply) -> None:
         transaction.failed = True

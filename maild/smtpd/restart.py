@@ -21,8 +21,9 @@ from maild.smtpd.intake import Intake
 from maild.smtpd.showing import Shown, shown
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Transaction
-from maild.store import arriving, checkpoints
+from maild.store import arriving, checkpoints, renderings
 from maild.store.checkpoints import Checkpoint, Envelope
+from maild.store.consent import Accepted
 from maild.store.errors import DamagedError, NotFoundError, StoreError
 from maild.store.house import Store
 from maild.store.index import Tx
@@ -66,22 +67,21 @@ class Checkpoints:
         self._lifetime = lifetime
         self._kept: dict[str, _Interrupted] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
+        # Both by lane: a second push of one rendering goes on where the first one is.
 
     # Who is sending
 
-    def begin(self, key: str, task: asyncio.Task[None]) -> None:
-        """Remember which connection a transaction comes by."""
-        self._active[key] = task
+    async def begin(self, bound: Envelope, task: asyncio.Task[None]) -> None:
+        """Remember which connection a transaction comes by.
 
-    async def interrupt(self, key: str, task: asyncio.Task[None]) -> None:
-        """End the connection by which it came so far: the peer has a new one.
-
-        The old one may be dead without having said so; what it brought is kept.
+        That by which it came so far is ended: the peer has a new one.  The old one may
+        be dead without having said so; what it brought is kept.
         """
-        old = self._active.get(key)
+        old = self._active.get(bound.lane)
         if old is not None and old is not task and not old.done():
             old.cancel()
             await asyncio.wait([old])
+        self._active[bound.lane] = task
 
     # In memory
 
@@ -95,29 +95,29 @@ class Checkpoints:
         self.forget(now - LIFETIME)
         while len(self._kept) >= MOST:
             self._let_go(next(iter(self._kept)))
-        self._let_go(bound.key)
-        self._kept[bound.key] = _Interrupted(transaction, now)
+        self._let_go(bound.lane)
+        self._kept[bound.lane] = _Interrupted(transaction, now)
         return True
 
     def forget(self, before: float) -> None:
         """Let go of what was interrupted before ``before`` (Unix seconds)."""
-        for key, interrupted in list(self._kept.items()):
+        for lane, interrupted in list(self._kept.items()):
             if interrupted.since < before:
-                self._let_go(key)
-        for key, task in list(self._active.items()):
+                self._let_go(lane)
+        for lane, task in list(self._active.items()):
             if task.done():
-                del self._active[key]
+                del self._active[lane]
 
-    def _let_go(self, key: str) -> None:
+    def _let_go(self, lane: str) -> None:
         """Close what is open: the store has all that is needed to go on."""
-        interrupted = self._kept.pop(key, None)
+        interrupted = self._kept.pop(lane, None)
         if interrupted is not None and interrupted.transaction.intake is not None:
             self._threads.submit(interrupted.transaction.intake.suspend)
 
     def close(self) -> None:
         """Let go of all of them: the daemon stops."""
-        for key in list(self._kept):
-            self._let_go(key)
+        for lane in list(self._kept):
+            self._let_go(lane)
 
     # In the store
 
@@ -140,7 +140,7 @@ class Checkpoints:
                 self._lifetime,
             ),
             blob_key,
-            shown(transaction, intake, self._hostname, now),
+            shown(transaction, intake.front, intake.ours, self._hostname, now),
             now,
         ).add_done_callback(_tell)
 
@@ -158,6 +158,11 @@ class Checkpoints:
             return
         with suppress(StoreError):
             await self._forget(transaction.bound.key, transaction.id)
+            if transaction.is_borrowed and transaction.ticket is not None:
+                accepted = transaction.ticket.accepted
+                await self._store.index.write(
+                    renderings.forget, accepted.account_id, accepted.offer_id
+                )
 
     async def give_up(self, transaction: Transaction) -> None:
         """Forget what its sender does not want to go on with.
@@ -178,10 +183,13 @@ class Checkpoints:
         None when it has to begin anew; a `StoreError` says that it may go on later.
         The octets that it has ``received`` are durable.  ``part_limit`` as in `Intake`.
         """
-        found = self._kept.pop(bound.key, None)
+        found = self._kept.pop(bound.lane, None)
         self.forget(self._store.clock() - LIFETIME)
-        if found is not None:
+        if found is not None and _is_of(found, bound):
             return await self._from_memory(found, bound)
+        if found is not None:  # of another recipient's, who may come back for it
+            assert found.transaction.intake is not None
+            await in_thread(self._threads, found.transaction.intake.suspend)
         known = await self.known(bound.key)
         if known is None or known.blob_id is None:
             return None
@@ -189,6 +197,38 @@ class Checkpoints:
             await self._forget(bound.key, known.message_id)
             return None
         return await self._from_store(new, known, part_limit)
+
+    async def borrow(
+        self, new: Transaction, bound: Envelope, offered: Accepted, trace_fields: bytes
+    ) -> Transaction | None:
+        """Let ``new`` go on with what another recipient of the same push was brought.
+
+        To be called when `resume` has found nothing.
+        """
+        lent = await self._store.index.write(
+            renderings.borrow,
+            bound,
+            offered,
+            new.id,
+            trace_fields,
+            self._lifetime,
+            self._store.clock(),
+        )
+        if lent is None:
+            return None
+        known = await self._from_store(new, lent, offered.size)
+        if known is not None and known.intake is not None and known.intake.is_growing:
+            self._show(known, lent)
+        return known
+
+    def _show(self, transaction: Transaction, lent: Checkpoint) -> None:
+        """Show what has begun to arrive with octets that were here before."""
+        now = self._store.clock()
+        shows = shown(transaction, lent.head, lent.ours, self._hostname, now)
+        if shows is not None and lent.blob_id is not None:
+            self._store.index.submit(
+                arriving.begin, shows.beginning, lent.blob_id, shows.stub, now
+            ).add_done_callback(_tell)
 
     async def _from_memory(
         self, found: _Interrupted, bound: Envelope
@@ -274,6 +314,11 @@ def _drop(tx: Tx, key: str, item_id: str, now: float) -> int | None:
     checkpoints.forget(tx, key)
     item = arriving.give_up(tx, item_id, now)
     return None if item is None else item.blob_id
+
+
+def _is_of(found: _Interrupted, bound: Envelope) -> bool:
+    before = found.transaction.bound
+    return before is not None and before.key == bound.key
 
 
 def _tell(done: Future[None]) -> None:

@@ -131,7 +131,7 @@ class Session(Connection):
         if self.transaction is not None:
             raise ReplyError(replies.NESTED_MAIL)
         mail = smtp.parse_mail(argument)
-        admission = Admission(self.listener, self.ip)
+        admission = Admission(self.listener, self.ip, self._from())
         transaction = admission.sender(mail, self.account)
         known = await admission.known_before(
             transaction, self.account, self.own_task, tls=self.tls
@@ -149,7 +149,7 @@ class Session(Connection):
             home=min(self.listener.identity.domains),
             smtputf8=transaction.mail.smtputf8,
         )
-        admission = Admission(self.listener, self.ip)
+        admission = Admission(self.listener, self.ip, self._from())
         await admission.recipient(transaction, rcpt, self.account, tls=self.tls)
         self.say(replies.RECIPIENT_OK)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from maild.mail.compose import Composed, push_tail
 from maild.mail.reply import ReplyError
 from maild.smtpd import kept
-from maild.smtpd.intake import Intake, share_fields, trace_in
+from maild.smtpd.intake import share_fields, trace_in
 from maild.smtpd.transaction import Transaction
 from maild.store import live
 from maild.store.arriving import Beginning
@@ -37,22 +37,24 @@ class Shown:
 
 
 def shown(
-    transaction: Transaction, intake: Intake, hostname: str, now: float
+    transaction: Transaction, front: bytes, ours: int, hostname: str, now: float
 ) -> Shown | None:
-    """Return what can be shown of a message whose blob begins to grow, if anything."""
+    """Return what can be shown of a message whose blob begins to grow, if anything.
+
+    ``front`` are the octets in front of that, ``ours`` of them not the peer's.
+    """
     if transaction.mail.size is None and not transaction.is_live:
         return None
     try:
-        front = Front(intake.front)
+        found = Front(front)
+        transaction.trace = trace_in(found.header) or transaction.trace
         if transaction.mail.size is None:
-            transaction.trace = trace_in(front.header) or transaction.trace
-            return _live(transaction, front, hostname, now)
+            return _live(transaction, found, hostname, now)
         # From the peer's first octet to its last, less what stands before the blob.
-        rest = transaction.mail.size - (len(intake.front) - intake.ours)
-        transaction.trace = trace_in(front.header) or transaction.trace
+        rest = transaction.mail.size - (len(front) - ours)
         if transaction.ticket is not None:
-            return _push(transaction, front, rest, hostname, now)
-        return _upload(transaction, front, rest, hostname, now)
+            return _push(transaction, found, rest, hostname, now)
+        return _upload(transaction, found, rest, hostname, now)
     except (ReplyError, ValueError) as error:
         _log.info("%s: shown only when it is whole: %s", transaction.id, error)
     return None

@@ -67,6 +67,8 @@ class Transaction:
     given: str | None = None
     """The 250 that an upload was given before."""
     intake: Intake | None = None
+    is_borrowed: bool = False
+    """Whether it goes on with what another recipient has been brought."""
     shared: Item | None = None
     """The item that a BURL has named."""
     begun: bool = False

@@ -39,6 +39,13 @@ class Envelope:
     size: int | None
     """Octets of the message as declared."""
     body: str
+    rendering: str | None = None
+    """What names a push that others may be sent, too."""
+
+    @property
+    def lane(self) -> str:
+        """What only one connection at a time can bring."""
+        return f"{self.sender}\0{self.rendering}" if self.rendering else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,8 @@ class Listed:
 
 _GREW = """max(touched, coalesce(
     (SELECT blob.touched FROM blob WHERE blob.id = checkpoint.blob_id), 0))"""
-_COLUMNS = """key, kind, account_id, sender, recipient, size, body, message_id, head,
-    ours, blob_id, final_reply, lifetime"""
+_COLUMNS = """key, kind, account_id, sender, recipient, size, body, rendering,
+    message_id, head, ours, blob_id, final_reply, lifetime"""
 
 
 def begin(tx: Tx, checkpoint: Checkpoint, blob_key: str, now: float) -> int | None:
@@ -83,7 +90,7 @@ def begin(tx: Tx, checkpoint: Checkpoint, blob_key: str, now: float) -> int | No
     blob_id: int | None = tx.value("SELECT id FROM blob WHERE key = ?1", blob_key)
     if blob_id is None:
         return None
-    _put(tx, replace(checkpoint, blob_id=blob_id), now)
+    keep(tx, replace(checkpoint, blob_id=blob_id), now)
     return blob_id
 
 
@@ -97,16 +104,18 @@ def finish(
 ) -> None:
     """Record the reply that took responsibility, in the job that keeps the message."""
     checkpoint = Checkpoint(envelope, message_id, b"", 0, None, final_reply, lifetime)
-    _put(tx, checkpoint, now)
+    keep(tx, checkpoint, now)
 
 
-def _put(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
+def keep(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
+    """Keep a checkpoint; replaces an older one under its key."""
     envelope = checkpoint.envelope
     forget(tx, envelope.key)
     _make_room(tx, envelope.account_id)
     tx.run(
         f"""INSERT INTO checkpoint ({_COLUMNS}, created, touched)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)""",  # noqa: S608 - ours
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+            ?15)""",  # noqa: S608 - ours
         envelope.key,
         envelope.kind.value,
         envelope.account_id,
@@ -114,6 +123,7 @@ def _put(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
         envelope.recipient,
         envelope.size,
         envelope.body,
+        envelope.rendering,
         checkpoint.message_id,
         checkpoint.head,
         checkpoint.ours,
@@ -175,8 +185,8 @@ def everything(tx: Tx) -> list[Listed]:
 
 
 def _checkpoint(row: Row) -> Checkpoint:
-    key, kind, *bound = row[:7]
-    message_id, head, ours, blob_id, final_reply, lifetime = row[7:13]
+    key, kind, *bound = row[:8]
+    message_id, head, ours, blob_id, final_reply, lifetime = row[8:14]
     return Checkpoint(
         envelope=Envelope(key, Kind(kind), *bound),
         message_id=message_id,

@@ -49,10 +49,12 @@ class Accepted:
     trace: str
     final_reply: str | None
     """The 250 already given, when the content has arrived before."""
+    rendering: str | None
+    """What names the push: `maild.store.renderings`."""
 
 
 _OFFER = """SELECT id, nonce, sender, recipient, name, type, size, sha256, created,
-    expires, home, trace, note, state, content_id FROM offer """
+    expires, home, trace, note, rendering, state, content_id FROM offer """
 
 
 def received(
@@ -64,8 +66,8 @@ def received(
     """
     added = tx.run(
         """INSERT INTO offer (id, account_id, sender, recipient, nonce, name, type,
-            size, sha256, home, note, content_id, expires, trace, created)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+            size, sha256, home, note, content_id, expires, trace, created, rendering)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
         ON CONFLICT DO NOTHING""",
         offer.id,
         account_id,
@@ -82,6 +84,7 @@ def received(
         min(float(offer.expires), now + LONGEST_OFFER),
         offer.trace,
         now,
+        offer.rendering,
     )
     if added:
         messages.hold_content(tx, content_id)
@@ -199,7 +202,7 @@ def redeem(
     """Return what ``proof`` opens for exactly these two addresses, or None."""
     row = tx.one(
         """SELECT account_id, id, name, type, size, sha256, note, trace, final_reply,
-            sender, recipient FROM offer
+            rendering, sender, recipient FROM offer
         WHERE proof = ?1 AND state IN ('accepted', 'arrived') AND expires > ?2""",
         proof,
         now,
@@ -287,8 +290,9 @@ def open_offers(tx: Tx, account_id: int, now: float) -> list[tuple[Offer, str]]:
     found: list[tuple[Offer, str]] = []
     for row in rows:
         offer = _offer(row)
-        late = row[13] in ("open", "accepted") and offer.expires <= now
-        found.append((offer, "expired" if late else row[13]))
+        state = row[14]
+        late = state in ("open", "accepted") and offer.expires <= now
+        found.append((offer, "expired" if late else state))
     return found
 
 
@@ -333,4 +337,5 @@ def _offer(row: Row) -> Offer:
         home=row[10],
         trace=row[11],
         note=row[12],
+        rendering=row[13],
     )

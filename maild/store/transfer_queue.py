@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from maild.mail.reply import Reply
-from maild.mail.transfer import CLAIMABLE, NEXT, Event, State
+from maild.mail.transfer import ACTIVE, CLAIMABLE, NEXT, Event, State
 from maild.store import messages, transfer_view
 from maild.store.index import Tx
 from maild.store.transfer_moves import advance, release_content
@@ -26,7 +26,15 @@ LOOKED_AT = 1000
 """Due transfers among which a claim is fair; the rest is not yet in sight."""
 WHEN_CLOSED = 1e11
 """Due time of what waits until its live item is closed: no clock says that."""
-_DUE = f"""held = 0 AND state IN ({listed(CLAIMABLE)})"""
+_DOMAIN = """substr({0}.recipient,
+    length(rtrim({0}.recipient, replace({0}.recipient, '@', ''))) + 1)"""
+_SAME_PUSH = f"""ticket IS NOT NULL AND EXISTS (SELECT 1 FROM transfer AS other
+    WHERE other.item_id = transfer.item_id AND other.ticket IS NOT NULL
+        AND other.state IN ({listed(ACTIVE)})
+        AND {_DOMAIN.format("other")} = {_DOMAIN.format("transfer")})"""  # noqa: S608 - ours
+"""Whether the next hop is being sent the same octets for somebody else: what they
+bring there will not have to be sent again."""
+_DUE = f"""held = 0 AND state IN ({listed(CLAIMABLE)}) AND NOT ({_SAME_PUSH})"""
 _IDLE = frozenset(state for state, moves in NEXT.items() if Event.EXPIRE in moves)
 _BAD_ENDS = frozenset({State.FAILED, State.DECLINED, State.EXPIRED})
 _NO_ANSWER = Reply(450, "4.7", "the recipient did not answer in time")
@@ -67,12 +75,12 @@ def claim(
 
     Fair: at most one share per account and next hop before the next account's; small
     mail (offers, answers, ordinary) goes before content; no domain has more than
-    ``slots`` allow.
+    ``slots`` allow.  An item is pushed to one recipient of a domain at a time.
     """
     taken = _fitting(_due(tx, now, most, "ticket IS NULL", slots), slots)
     if len(taken) < most:
-        content = _in_turn(_due(tx, now, LOOKED_AT, "ticket IS NOT NULL", slots))
-        taken = _fitting([*taken, *content], slots)[:most]
+        content = _first_of_each(_due(tx, now, LOOKED_AT, "ticket IS NOT NULL", slots))
+        taken = _fitting([*taken, *_in_turn(content)], slots)[:most]
     claimed = [advance(tx, transfer.id, Event.CLAIM, now) for transfer in taken]
     for transfer in claimed:
         tx.run("UPDATE transfer SET claimed_by = ?2 WHERE id = ?1", transfer.id, owner)
@@ -102,6 +110,14 @@ def _due(tx: Tx, now: float, most: int, which: str, slots: Slots) -> list[Transf
         *names,
     )
     return [from_row(row) for row in rows]
+
+
+def _first_of_each(found: Iterable[Transfer]) -> list[Transfer]:
+    """Return the first push of each item to each domain."""
+    first: dict[tuple[str | None, str], Transfer] = {}
+    for transfer in found:
+        first.setdefault((transfer.item_id, transfer.recipient.domain), transfer)
+    return list(first.values())
 
 
 def _in_turn(found: Iterable[Transfer]) -> list[Transfer]:
