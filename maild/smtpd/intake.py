@@ -134,7 +134,7 @@ class Intake:
 
     @property
     def front(self) -> bytes:
-        """The octets in front of the first raw blob, for `restored`."""
+        """The octets in front of the first raw blob, for `restored`; b"" later on."""
         return bytes(self._front)
 
     @property
@@ -265,7 +265,7 @@ class Intake:
 
     def _gather(self, octets: memoryview) -> None:
         """Keep the octets in front of the first raw blob, if they are few."""
-        start = self._reader.raw_start
+        start = self._reader.first_raw
         missing = None if start is None else start - len(self._front)
         if missing is None:
             self._front += octets
@@ -303,7 +303,9 @@ class Intake:
         ):
             raise ReplyError(replies.TOO_LARGE)
         self._writer.append(octets)
-        if self._journal is not None and self._writer.in_file and not self._gathers:
+        # One that has ended already will not have to be gone on with.
+        growing = self._reader.raw_start == len(self._front)
+        if self._journal is not None and self._writer.in_file and growing:
             journal, self._journal = self._journal, None
             journal(self, self._writer.key)
             self._front.clear()

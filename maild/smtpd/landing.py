@@ -25,6 +25,7 @@ from maild.store import (
     arriving,
     checkpoints,
     consent,
+    renderings,
     transfers,
 )
 from maild.store.accounts import Account
@@ -219,6 +220,7 @@ def _keep_push(
         inbox.into(tx, account, "INBOX", item.content_id, (), now)
     consent.arrived(tx, ticket.proof, item.id, str(reply), now)
     if transaction.bound is not None:
+        renderings.arrived(tx, transaction.bound, item.id, transaction.front)
         checkpoints.forget(tx, transaction.bound.key)
     filing.told(tx, transaction, f"received {blob.size} octets", now)
 

@@ -85,6 +85,11 @@ class Transaction:
         return self.received + (self.shared.size if self.shared else 0)
 
     @property
+    def front(self) -> bytes:
+        """The peer's octets in front of the blob, as long as they are in memory."""
+        return b"" if self.intake is None else self.intake.front[self.intake.ours :]
+
+    @property
     def is_binary(self) -> bool:
         """Whether the content may be raw octets (RFC 3030 §3)."""
         return self.mail.body is Body.BINARY

@@ -8,15 +8,10 @@ brought; that it is the same content is shown in the end by the digest in its ta
 
 from __future__ import annotations
 
-from maild.mail.address import parse_address
-from maild.store import checkpoints, messages
+from maild.store import checkpoints
 from maild.store.checkpoints import Checkpoint, Envelope
 from maild.store.consent import Accepted
 from maild.store.index import Tx
-from maild.store.rope import Constant, Raw, Rope
-
-LOOKED_AT = 20
-"""Recipients whose copies are looked at: as a rule the first will do."""
 
 
 def borrow(
@@ -52,6 +47,32 @@ def borrow(
     return checkpoint
 
 
+def arrived(tx: Tx, envelope: Envelope, item_id: str, front: bytes) -> None:
+    """Remember what an item that has arrived was framed by, for its next recipient.
+
+    ``front``: the peer's octets in front of the blob, unless its checkpoint has them;
+    called before that is forgotten.
+    """
+    if envelope.rendering is None or envelope.size is None:
+        return
+    kept = front or tx.value(
+        """SELECT substr(head, ours + 1) FROM checkpoint
+        WHERE key = ?1 AND blob_id IS NOT NULL""",
+        envelope.key,
+    )
+    if kept:
+        tx.run(
+            """INSERT INTO brought (item_id, rendering, sender, size, body, front)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)""",
+            item_id,
+            envelope.rendering,
+            envelope.sender,
+            envelope.size,
+            envelope.body,
+            kept,
+        )
+
+
 def forget(tx: Tx, account_id: int, offer_id: str) -> None:
     """Let an offer's content be sent whole: what was taken for it was not it."""
     tx.run(
@@ -63,42 +84,21 @@ def forget(tx: Tx, account_id: int, offer_id: str) -> None:
 
 def _arrived(tx: Tx, envelope: Envelope, offered: Accepted) -> tuple[bytes, int] | None:
     """Return the peer's octets in front of a blob that has arrived, and the blob."""
-    rows = tx.all(
-        """SELECT offer.sender, item.id, item.content_id, item.blob_id FROM offer
-        JOIN item ON item.id = offer.item_id JOIN blob ON blob.id = item.blob_id
-        WHERE offer.rendering = ?1 AND offer.state = 'arrived' AND blob.sealed = 1
-            AND item.size = ?2 AND item.sha256 = coalesce(?3, item.sha256)
-        LIMIT ?4""",
+    row = tx.one(
+        """SELECT front, blob_id FROM brought JOIN item ON item.id = item_id
+            JOIN blob ON blob.id = blob_id
+        WHERE rendering = ?1 AND brought.sender = ?2 AND brought.size = ?3
+            AND body = ?4 AND sealed = 1 AND item.size = ?5
+            AND item.sha256 = coalesce(?6, item.sha256)
+        LIMIT 1""",
         envelope.rendering,
+        envelope.sender,
+        envelope.size,
+        envelope.body,
         offered.size,
         offered.sha256,
-        LOOKED_AT,
     )
-    for sender, item_id, content_id, blob_id in rows:
-        if parse_address(sender).key == envelope.sender:
-            rope = messages.content(tx, content_id).rope
-            front = _front(rope, item_id, blob_id, envelope.size or 0)
-            if front is not None:
-                return front, blob_id
-    return None
-
-
-def _front(rope: Rope, item_id: str, blob_id: int, declared: int) -> bytes | None:
-    """Return what the peer has sent in front of the blob, if it is as it was sent.
-
-    What we have written in front of that ends with the field that names the item.
-    """
-    front = b""
-    for piece in rope.pieces:
-        if not isinstance(piece, Constant):
-            break
-        front += piece.octets
-    else:
-        return None
-    ours, peers = front[: rope.size - declared], front[max(0, rope.size - declared) :]
-    is_whole = isinstance(piece, Raw) and (piece.blob, piece.start) == (blob_id, 0)
-    named = ours.endswith(f"\r\nShare-Item: {item_id}\r\n".encode())
-    return peers if is_whole and named else None
+    return None if row is None else (bytes(row[0]), row[1])
 
 
 def _interrupted(tx: Tx, envelope: Envelope) -> tuple[bytes, int] | None:

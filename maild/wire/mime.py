@@ -76,6 +76,8 @@ class MessageReader:
         self._body_at = 0
         """Where in the message the current body begins."""
         self._blocks = self._parts = self._false = self._small = 0
+        self.first_raw: int | None = None
+        """Octets of the message in front of its first raw blob, once that begins."""
         self._finished: Structure | None = None
         self._facts: bytes | None = None
         self._header: Header | None = None
@@ -154,6 +156,8 @@ class MessageReader:
             if self._content is None:
                 at = self._read_header(data, at, last=last)
                 self._body_at = self._taken - len(data) + (at or 0)
+                if self.first_raw is None:
+                    self.first_raw = self.raw_start
             else:
                 at = self._read_body(data, at, self._content, last=last)
 
