@@ -171,7 +171,8 @@ class Checkpoints:
         """
         if transaction.bound is not None and transaction.intake is not None:
             await in_thread(self._threads, transaction.intake.abandon)
-            await self.drop(transaction)
+            with suppress(StoreError):
+                await self._forget(transaction.bound.key, transaction.id)
 
     # Going on
 

@@ -151,6 +151,11 @@ async def some_durable(station: Live, octets: int) -> None:
     await until(lambda: any(each.octets >= octets for each in listed(station)))
 
 
+async def is_shown(station: Live, account: int) -> None:
+    read = station.store.index.read_here
+    await until(lambda: bool(read(items.everything, account)))
+
+
 async def has(station: Live, account: int, goods: Goods) -> items.Item:
     """Check that an account has the goods, as they were sent, and once."""
     (item,) = await station.items(account)
@@ -229,8 +234,8 @@ async def test_it_goes_on_with_what_was_interrupted(house: House) -> None:
     await speaker.close()
     other, offset = await second.offset(station)
     assert cut - 80 <= offset <= cut  # what may be a boundary is not in the blob yet
-    await some_durable(station, offset - goods.start)
     for account in (station.alice, station.bob):
+        await is_shown(station, account)
         (item,) = await station.items(account)
         assert (item.sha256, item.size) == (None, SIZE)
         (line,) = await station.lines(account, "Library")
