@@ -151,7 +151,8 @@ class Checkpoints:
     async def drop(self, transaction: Transaction) -> None:
         """Forget what is not worth going on with; never raises.
 
-        What has stopped for want of room only is.
+        What has stopped for want of room only is.  What was borrowed for it is not
+        borrowed again.
         """
         intake = transaction.intake
         if transaction.bound is None or (intake is not None and intake.is_suspended):
@@ -171,8 +172,8 @@ class Checkpoints:
         """
         if transaction.bound is not None and transaction.intake is not None:
             await in_thread(self._threads, transaction.intake.abandon)
-            with suppress(StoreError):
-                await self._forget(transaction.bound.key, transaction.id)
+            transaction.is_borrowed = False  # there was nothing wrong with that
+            await self.drop(transaction)
 
     # Going on
 
