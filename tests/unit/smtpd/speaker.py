@@ -96,8 +96,11 @@ class Speaker:
 
 
 def content(size: int) -> bytes:
-    """Return octets that nothing compresses or repeats."""
-    return os.urandom(size)
+    """Return octets that nothing compresses or repeats.
+
+    Wherever they are cut, their end cannot be the beginning of a boundary.
+    """
+    return os.urandom(size).replace(b"\r", b"\n")
 
 
 def push_of(octets: bytes, sha256: str, *, name: str = "film.mov") -> bytes:
