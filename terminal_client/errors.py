@@ -13,6 +13,12 @@ import ssl
 
 from maild.mail.reply import Reply
 
+MAKE_ROOM = (
+    "delete items or mail in a mail program to make room, or ask the server's operator "
+    "for a larger quota"
+)
+"""What to do when the account holds too much."""
+
 
 class TerminalError(Exception):
     """The command cannot be carried out; ``str()`` is one sentence for people."""
@@ -120,6 +126,9 @@ def from_reply(reply: Reply, doing: str) -> TerminalError:
         )
     if reply.code == 421:  # the server is closing (RFC 5321 §3.8)
         return CutError(f"{sentence}; try again")
+    if reply.detail == "2.2":  # RFC 3463 §3.3: mailbox full
+        kind = TryLaterError if reply.is_temporary else UnavailableError
+        return kind(f"{sentence}; {MAKE_ROOM}")
     if reply.is_temporary:
         return TryLaterError(f"{sentence}; try again later")
     if reply.code in {500, 501, 502, 503, 504}:
@@ -147,7 +156,9 @@ def from_refusal(result: str, text: str, doing: str) -> TerminalError:
             return NoInputError(sentence)
         case "NOPERM" | "CANNOT" | "PRIVACYREQUIRED" | "EXPIRED":
             return NotAllowedError(sentence)
-        case "OVERQUOTA" | "LIMIT" | "TOOBIG":
+        case "OVERQUOTA":
+            return UnavailableError(f"{sentence}; {MAKE_ROOM}")
+        case "LIMIT" | "TOOBIG":
             return UnavailableError(sentence)
         case "EXPUNGEISSUED":
             return GoneError(sentence)

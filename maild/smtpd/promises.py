@@ -15,6 +15,7 @@ from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import replies
 from maild.smtpd.transaction import Transaction
 from maild.store import quota
+from maild.store.blobs import INLINE
 from maild.store.house import Store
 
 AROUND = 16 * 1024
@@ -111,7 +112,12 @@ class Promises:
             new.transaction.quota_limit = new.size + found.left
 
     def _room_for(self, new: _Promise) -> int:
-        """Return the octets that can be promised; blocks."""
+        """Return the octets that can be promised; blocks.
+
+        What is small is kept in the index, like ordinary mail.
+        """
+        if new.left <= INLINE:
+            return self.free_space()
         promised = sum(each.left for each in list(self._made.values()))
         room = self._store.blobs.room(promised)
         return room if new.redeems else min(room, self.free_space())

@@ -182,6 +182,19 @@ def test_policy(maild: Operator) -> None:
     maild("account", "policy", "bob@b.example", "--size", "much", status=os.EX_USAGE)
 
 
+def test_quota(maild: Operator) -> None:
+    shown = maild.json("account", "quota", "bob@b.example")
+    assert (shown["used"], shown["quota"]) == (shown["held"], None)
+    maild("account", "quota", "bob@b.example", "10G")
+    assert "10.7 GB" in maild("account", "quota", "bob@b.example")
+    (bob,) = (a for a in maild.json("account", "ls") if a["address"] == "bob@b.example")
+    assert (bob["used"], bob["quota"]) == (shown["used"], 10 * 2**30)
+    maild("account", "quota", "bob@b.example", "none")
+    assert maild.json("account", "quota", "bob@b.example")["quota"] is None
+    maild("account", "quota", "bob@b.example", "much", status=os.EX_USAGE)
+    maild("account", "quota", "nobody@b.example", "1G", status=os.EX_NOUSER)
+
+
 def test_queue(maild: Operator) -> None:
     assert maild("queue", "ls") == "the queue is empty\n"
 

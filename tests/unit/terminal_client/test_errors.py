@@ -19,6 +19,8 @@ from terminal_client.errors import from_connect, from_refusal, from_reply
         (Reply(535, "7.8", "authentication failed"), os.EX_NOPERM),
         (Reply(451, "3.0", "later"), os.EX_TEMPFAIL),
         (Reply(452, "3.1", "no room"), os.EX_TEMPFAIL),
+        (Reply(452, "2.2", "over quota"), os.EX_TEMPFAIL),
+        (Reply(552, "2.2", "never fits"), os.EX_UNAVAILABLE),
         (Reply(503, "5.1", "order"), os.EX_PROTOCOL),
         (Reply(550, "1.1", "no such user"), os.EX_DATAERR),
         (Reply(550, "7.1", "not there"), os.EX_NOPERM),
@@ -44,6 +46,12 @@ def test_smtp(reply: Reply, status: int) -> None:
 )
 def test_imap(text: str, status: int) -> None:
     assert from_refusal("NO", text, "look").status == status
+
+
+def test_what_to_do_when_the_account_is_full() -> None:
+    for code in (452, 552):
+        assert "make room" in str(from_reply(Reply(code, "2.2", "no"), "upload"))
+    assert "make room" in str(from_refusal("NO", "[OVERQUOTA] no", "accept"))
 
 
 def test_imap_bad() -> None:
