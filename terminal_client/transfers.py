@@ -23,6 +23,8 @@ _STATES = {keyword.casefold(): state for state, keyword in KEYWORD.items()}
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ASKED_AT_ONCE = 50
 """METADATA entries in one command."""
+_LOOKS = 5
+"""Times that the mailbox is looked at, while what is in it gets new UIDs."""
 _STATUS = {
     State.SENT: os.EX_OK,
     State.FAILED: os.EX_UNAVAILABLE,
@@ -78,13 +80,17 @@ class Transfer:
 
 async def everything(connection: MailboxConnection) -> list[Transfer]:
     """Return all outgoing transfers, oldest first."""
-    uids = await mailbox.open_and_search(connection, TRANSFERS, ["ALL"])
     wanted = "FLAGS " + mailbox.header_items("Share-Transfer", "Subject", "To")
-    found = await mailbox.fetch(connection, uids, wanted)
-    shown = {_id_of(facts): facts for facts in found if _id_of(facts)}
+    shown: dict[str, dict[str, Any]] = {}
+    for _ in range(_LOOKS):
+        uids = await mailbox.open_and_search(connection, TRANSFERS, ["ALL"])
+        found = await mailbox.fetch(connection, uids, wanted)
+        shown |= {_id_of(facts): facts for facts in found if _id_of(facts)}
+        if len(found) >= len(uids):
+            break  # none got a new UID after the search, as a new state brings one
     details = await _details(connection, list(shown))
     every = [_transfer(i, facts, details.get(i, {})) for i, facts in shown.items()]
-    return sorted(every, key=lambda t: (t.created, t.uid))  # a UID is renewed
+    return sorted(every, key=lambda t: (t.created, t.uid))
 
 
 async def some(connection: MailboxConnection, ids: list[str]) -> list[Transfer]:

@@ -34,6 +34,8 @@ class Mailbox:
     idling: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while a client waits in IDLE."""
     logins: int = 0
+    renewed: list[str] = field(default_factory=list)
+    """Transfers that get a new UID between the next SEARCH and its FETCH."""
     _talk: Talk | None = None
 
     def __post_init__(self) -> None:
@@ -88,7 +90,10 @@ class Mailbox:
         if command.startswith("UID SEARCH"):
             await talk.say(f"* SEARCH {' '.join(map(str, uids))}")
             return
+        gone, self.renewed = self.renewed, []
         for uid, name in zip(uids, self.facts, strict=True):
+            if name in gone:
+                continue
             head = f"Share-Transfer: {name}\r\nSubject: film.mov\r\n\r\n"
             await talk.say(
                 f"* {uid} FETCH (UID {uid} FLAGS ($Queued)"
@@ -264,3 +269,12 @@ async def test_nobody_there_is_said_at_once(tmp_path: Path) -> None:
     async with watched(tmp_path, mailbox, "tNone") as seen:
         with pytest.raises(errors.NoInputError):
             await seen.task
+
+
+async def test_one_whose_message_is_renewed_meanwhile_is_there(tmp_path: Path) -> None:
+    mailbox = Mailbox(renewed=["tOne"])
+    async with watched(tmp_path, mailbox, "tOne") as seen:
+        await seen.octets(0)
+        await mailbox.tell("tOne", octets=SIZE, state="sent")
+        await seen.task
+    assert seen.octets_now() == [SIZE]
