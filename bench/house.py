@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from bench.floor import contexts
-from maild import ids
+from maild import footprint, ids
 from maild.identity import Identity
 from maild.login import Gate
 from maild.mail import compose
@@ -82,6 +82,7 @@ def house(folder: Path, *, size: int = 0) -> Iterator[House]:
 
 def _run(folder: Path, size: int, parent: Connection) -> None:
     logging.basicConfig(level=logging.WARNING)
+    footprint.stay_small()
     store = Store(folder)
     store.open()
     try:

@@ -19,6 +19,8 @@ from maild.wire.smtp_reply import ReplyFormatError, ReplyReader
 
 PIECE = 1024 * 1024
 """Octets given to sendfile at once: what one idle timer covers."""
+HIGH_WATER = 64 * 1024
+"""Octets that may wait to be sent before the sender waits (asyncio: 512 KiB in TLS)."""
 FAREWELL = 5.0
 """Seconds that QUIT waits for its 221; nothing depends on it."""
 
@@ -40,6 +42,7 @@ class Channel(asyncio.Protocol):
         self._farewell: Reply | None = None
         self._doing = "while it was idle"
         self._owing = False
+        transport.set_write_buffer_limits(high=HIGH_WATER)
         transport.set_protocol(self)
 
     # -- what the transport tells -------------------------------------------------

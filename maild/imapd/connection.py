@@ -10,7 +10,7 @@ from typing import Protocol
 
 from maild.wire.imap_read import CommandReader
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER = 64 * 1024
 """Octets that may wait to be sent before the sender waits; and unread ones at once."""
 PARTING = 30.0
 """Seconds that a client gets to take what waits for it once we have closed."""

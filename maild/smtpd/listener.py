@@ -13,10 +13,10 @@ from maild.identity import Identity
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.smtpd.known import Residents, Room
-from maild.smtpd.pieces import Pieces
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.store.house import Store
+from maild.store.sharing import Shared
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -74,7 +74,8 @@ class Listener:
     promises: Promises
     threads: ThreadPoolExecutor
     """Where octets are moved, hashed and written; a thread for each chunk."""
-    pieces: Pieces = field(default_factory=Pieces)
+    pieces: Shared
+    """Of all chunks that arrive, whatever the listener."""
 
     def may_be_plain(self, client: str) -> bool:
         """Whether ticketed content may come from IP ``client`` without TLS."""

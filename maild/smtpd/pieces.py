@@ -8,37 +8,19 @@ received, searched, hashed and written from the same buffer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from maild.store.sharing import Shared
 
 LARGEST = 1024 * 1024
 """Octets; in larger ones the quarter of a millisecond no longer counts."""
-LEAST = 64 * 1024
+LEAST = 32 * 1024
 """Octets, however many chunks there are."""
-ROOM = 8 * 1024 * 1024
-"""Octets of one piece of each chunk, all together, down to `LEAST`."""
+ROOM = 4 * 1024 * 1024
+"""Octets of one piece of each chunk, together; three or four are held."""
 
 
-class Pieces:
-    """Counts the chunks under way of one listener; used on its loop."""
-
-    def __init__(self) -> None:
-        self._chunks = 0
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        """Count one chunk in while it is under way."""
-        self._chunks += 1
-        try:
-            yield
-        finally:
-            self._chunks -= 1
-
-    @property
-    def size(self) -> int:
-        """Octets to move at once, a power of two; may be asked in any thread."""
-        each = ROOM // max(1, self._chunks)
-        return 1 << (min(max(each, LEAST), LARGEST).bit_length() - 1)
+def new_pieces() -> Shared:
+    """Return what counts the chunks under way, and says how they are moved."""
+    return Shared(ROOM, LEAST, LARGEST)
 
 
 class Buffers:

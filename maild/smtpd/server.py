@@ -18,6 +18,7 @@ from maild.smtpd.connection import Connection
 from maild.smtpd.door import Door
 from maild.smtpd.known import Residents, Room
 from maild.smtpd.listener import Guests, Listener
+from maild.smtpd.pieces import new_pieces
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
@@ -53,6 +54,7 @@ class SmtpStation:
         self._kept: list[Checkpoints] = []
         self._residents = Residents(store)
         self.promises = Promises(store)
+        self._pieces = new_pieces()
         self._servers: list[asyncio.Server] = []
 
     @property
@@ -125,6 +127,7 @@ class SmtpStation:
             room=Room(self.promises.free_space, threads),
             promises=self.promises,
             threads=threads,
+            pieces=self._pieces,
         )
 
     def _submitting(self, threads: ThreadPoolExecutor) -> Listener:
@@ -146,6 +149,7 @@ class SmtpStation:
             room=Room(self.promises.free_space, threads),
             promises=self.promises,
             threads=threads,
+            pieces=self._pieces,
         )
 
     def _checkpoints(self, threads: ThreadPoolExecutor) -> Checkpoints:

@@ -20,9 +20,10 @@ from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
 from maild.smtpd.patience import Patience
-from maild.smtpd.pieces import LARGEST, Buffers, Pieces
+from maild.smtpd.pieces import LARGEST, Buffers
 from maild.smtpd.thread import in_thread
 from maild.smtpd.tls_ring import TlsRing
+from maild.store.sharing import Shared
 
 BULK = 256 * 1024
 """Octets from which a chunk is worth going around the stream."""
@@ -129,7 +130,7 @@ class Stream:
                 await in_thread(self._threads, sink.take, memoryview(octets))
                 count -= len(octets)
         else:
-            with self._pieces.shared():
+            with self._pieces.one_more():
                 await self._move_around(count, sink, patience)
         self.moving = False
 
@@ -147,8 +148,8 @@ class Stream:
             chunk = _Chunk(begun, count, sink, patience, self._pieces)
             await self._by_thread(transport, chunk)
         else:
-            size = self._pieces.size
-            ring = TlsRing(transport, self._protocol, count, sink, patience, size)
+            pieces = self._pieces
+            ring = TlsRing(transport, self._protocol, count, sink, patience, pieces)
             await ring.run(self._threads, begun)
 
     async def _by_thread(self, transport: asyncio.Transport, chunk: _Chunk) -> None:
@@ -177,7 +178,7 @@ class _Chunk:
     count: int
     sink: Sink
     patience: Patience
-    pieces: Pieces
+    pieces: Shared
 
 
 def _copy(source: socket.socket, chunk: _Chunk) -> None:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from maild.smtpd.patience import Patience
 from maild.smtpd.pieces import Buffers
+from maild.store.sharing import Shared
 
 BUFFERS = 3
 """Buffers of a ring: one being filled, one being emptied, one of slack.  Records of
@@ -32,7 +33,7 @@ class _Sink(Protocol):
 class TlsRing(asyncio.BufferedProtocol):
     """One chunk of ``count`` octets on its way from ``transport`` to ``sink``.
 
-    ``size``: octets of a buffer.
+    ``pieces`` says how large buffers are, as others come and go.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class TlsRing(asyncio.BufferedProtocol):
         count: int,
         sink: _Sink,
         patience: Patience,
-        size: int,
+        pieces: Shared,
     ) -> None:
         self._transport = transport
         self._protocol = protocol
@@ -52,13 +53,16 @@ class TlsRing(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Future[None] = self._loop.create_future()
         self._work: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
-        self._size = min(size, count)
+        self._pieces = pieces
+        self._most = count
         self._buffers = Buffers()
         self._buffer: memoryview | None = self._fresh()
         self._waiting = 0
         """Buffers that the worker has not emptied yet."""
         self._filled = 0
         self._lull: asyncio.TimerHandle | None = None
+        self._paused = False
+        """Whether we have stopped the transport from reading."""
         self._heard = False
         """Whether octets have come since the watch last looked."""
 
@@ -78,8 +82,6 @@ class TlsRing(asyncio.BufferedProtocol):
             self._give_back_transport()
             self._work.put(None)
             await asyncio.wait([emptied])
-            if not self._transport.is_closing():
-                self._transport.resume_reading()
 
     # What the transport tells
 
@@ -138,6 +140,7 @@ class TlsRing(asyncio.BufferedProtocol):
         if self._waiting < BUFFERS:
             self._buffer = self._fresh()
         if self._buffer is None and self._missing:
+            self._paused = True
             self._transport.pause_reading()
 
     def _given_back(self) -> None:
@@ -145,8 +148,7 @@ class TlsRing(asyncio.BufferedProtocol):
         if self._buffer is None and self._missing:
             self._buffer = self._fresh()
             self._heard = True
-            if not self._transport.is_closing():
-                self._transport.resume_reading()
+            self._resume()
 
     def _empty(self, begun: bytearray) -> None:
         """Feed the sink; in a worker thread, until told that there is no more."""
@@ -158,7 +160,7 @@ class TlsRing(asyncio.BufferedProtocol):
             self._loop.call_soon_threadsafe(self._given_back)
 
     def _fresh(self) -> memoryview:
-        return memoryview(self._buffers.take(self._size))
+        return memoryview(self._buffers.take(min(self._pieces.size, self._most)))
 
     def _give_back_transport(self) -> None:
         if self._lull is not None:
@@ -166,6 +168,14 @@ class TlsRing(asyncio.BufferedProtocol):
             self._lull = None
         if self._transport.get_protocol() is self:
             self._transport.set_protocol(self._protocol)
+            self._resume()
+
+    def _resume(self) -> None:
+        """Undo a pause of our own, never one of the stream: it would not stop again."""
+        if self._paused:
+            self._paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
 
     def _cut(self, error: Exception) -> None:
         if not self._arrived.done():

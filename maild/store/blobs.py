@@ -27,6 +27,7 @@ from maild.store.blob_writer import INLINE, BlobWriter, WholeWriter
 from maild.store.changes import Changes
 from maild.store.errors import DamagedError
 from maild.store.index import Index, Tx
+from maild.store.sharing import Shared
 
 __all__ = [
     "INLINE",
@@ -42,6 +43,12 @@ __all__ = [
 
 SYNCERS = 8
 """Threads that sync: they mostly wait for the device."""
+READING = 4 * 1024 * 1024
+"""Octets that all who read together take at once, a piece each."""
+MOST = 256 * 1024
+"""Octets of a piece (bench: larger ones are slower under TLS)."""
+LEAST = 32 * 1024
+"""Octets of a piece, however many read."""
 PULSE = 1.0
 """Seconds after which growth is made durable even when its source stalls."""
 
@@ -139,6 +146,8 @@ class Blobs:
             syncing=ThreadPoolExecutor(SYNCERS, "blob-sync"),
             growing=set(),
         )
+        self.readings = Shared(READING, LEAST, MOST)
+        """How much of a blob is read at once: all who read share the memory."""
         self._pulse = pulse
         self._stopping = threading.Event()
         self._pulsing = threading.Thread(

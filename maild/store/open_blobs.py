@@ -23,6 +23,7 @@ class OpenBlobs:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
+        self.readings = blobs.readings
         self._open: dict[int, BlobReader] = {}
         self._stack = ExitStack()
 

@@ -19,15 +19,16 @@ from types import TracebackType
 import pybase64
 
 from maild.mail.encoding import CODED_LINE, RAW_LINE
-from maild.store.blobs import Blobs
+from maild.store.blobs import MOST, Blobs
 from maild.store.house import Store
 from maild.store.open_blobs import OpenBlobs
 from maild.store.rope import Base64, Constant, Piece, Raw, Rope
 
-PIECE = 256 * 1024
-"""Octets of one piece, at most (bench: larger pieces are slower under TLS)."""
+PIECE = MOST
+"""Octets of one piece, at most."""
 PIECES = 4
-"""Pieces that a thread reads at a time; as many again may wait to be taken."""
+"""Pieces that a thread reads at a time; as many again may wait to be taken.  One, while
+so many ranges are read that they share the memory."""
 _LINES = PIECE // CODED_LINE
 """Lines of base64 made at once."""
 _CHARACTERS = CODED_LINE - 2
@@ -61,7 +62,7 @@ class RopeReader:
 
         Raises `InUseError` where octets have not arrived yet.
         """
-        for cut in _cuts(self._rope, start, length):
+        for cut in _cuts(self._opened, self._rope, start, length):
             yield cut.read(self._opened)
 
 
@@ -101,14 +102,16 @@ class _Cut:
                 return base64_lines(raw)[skipped : skipped + count]
 
 
-def _cuts(rope: Rope, start: int, length: int) -> Iterator[_Cut]:
+def _cuts(opened: OpenBlobs, rope: Rope, start: int, length: int) -> Iterator[_Cut]:
     """Cut a range of a rendering into pieces; base64 is cut at the ends of lines."""
     for span in rope.spans(start, length):
         at, end = span.start, span.start + span.length
         while at < end:
-            stop = at + PIECE
+            size = opened.readings.size
+            stop = at + size
             if isinstance(span.piece, Base64):
-                stop = (at // CODED_LINE + _LINES) * CODED_LINE
+                lines = size // CODED_LINE
+                stop = (at // CODED_LINE + lines) * CODED_LINE
             stop = min(stop, end)
             yield _Cut(span.piece, at, stop - at)
             at = stop
@@ -163,17 +166,19 @@ async def range_of(
     spans = (span.piece for span in rope.spans(start, length))
     blobs = (piece.blob for piece in spans if not isinstance(piece, Constant))
     await opened.ready(blobs, threads)
-    cuts = _cuts(rope, start, length)
-    for cut in cuts:
-        octets = cut.at_hand(opened)
-        if octets is None:
-            ahead = _read_ahead(opened, chain([cut], cuts), threads)
-            async with aclosing(ahead):
-                async for piece in ahead:
-                    yield piece
-            return
-        yield octets
-        await asyncio.sleep(0)  # others have their turn
+    with opened.readings.one_more():
+        cuts = _cuts(opened, rope, start, length)
+        for cut in cuts:
+            octets = cut.at_hand(opened)
+            if octets is None:
+                ahead = _read_ahead(opened, chain([cut], cuts), threads)
+                async with aclosing(ahead):
+                    async for piece in ahead:
+                        yield piece
+                return
+            yield octets
+            del octets  # what a connection has sent is not held for the next turn
+            await asyncio.sleep(0)  # others have their turn
 
 
 async def _read_ahead(
@@ -182,7 +187,8 @@ async def _read_ahead(
     loop = asyncio.get_running_loop()
 
     def some() -> list[bytes]:
-        return [cut.read(opened) for cut in islice(cuts, PIECES)]
+        count = 1 if opened.readings.is_crowded else PIECES
+        return [cut.read(opened) for cut in islice(cuts, count)]
 
     ahead = loop.run_in_executor(threads, some)
     try:
