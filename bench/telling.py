@@ -38,6 +38,14 @@ def octets(text: str) -> int:
     return parse_size(text)
 
 
+def rate(text: str) -> int:
+    """Return how many octets a second ``20M`` is; decimal, as rates are."""
+    number, letter = text[:-1], text[-1:].upper()
+    if letter not in "KMG":
+        number, letter = text, ""
+    return int(float(number) * 1000 ** ("KMG".index(letter) + 1 if letter else 0))
+
+
 @contextmanager
 def scratch(options: argparse.Namespace, need: int) -> Iterator[Path]:
     """Give a directory on a device with ``need`` octets of room; or end."""

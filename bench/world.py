@@ -23,23 +23,28 @@ PATIENCE = 3600.0
 """Seconds after which a bench gives a terminal up."""
 
 
+def opened_up(made: Path) -> None:
+    """Let many connect at once, and tries come again soon, in a playground."""
+    for name in ("a", "b"):
+        file = made / f"{name}.toml"
+        for table in ("smtp", "submission", "imap"):
+            edit(file, table, connections_per_client=MOST)
+        edit(file, "delivery", attempts=MOST, per_next_hop=MOST)
+        edit(file, "delivery", retry_first=0.5, retry_most=2.0)
+
+
 @contextmanager
 def world(
     folder: Path, *, change: Callable[[Path], None] | None = None
 ) -> Iterator[Programs]:
     """Run two servers for many terminals at once; bob takes whatever comes."""
 
-    def open_up(made: Path) -> None:
-        for name in ("a", "b"):
-            file = made / f"{name}.toml"
-            for table in ("smtp", "submission", "imap"):
-                edit(file, table, connections_per_client=MOST)
-            edit(file, "delivery", attempts=MOST, per_next_hop=MOST)
-            edit(file, "delivery", retry_first=0.5, retry_most=2.0)
+    def both(made: Path) -> None:
+        opened_up(made)
         if change is not None:
             change(made)
 
-    with playground(folder, change=open_up) as programs:
+    with playground(folder, change=both) as programs:
         bob = programs.account("bob")["address"]
         programs.maild("b", "account", "policy", bob, "anyone", "--size", "1T")
         yield programs
