@@ -32,8 +32,9 @@ _log = logging.getLogger(__name__)
 
 LIFETIME = 45 * 60.0
 """Seconds an interrupted transaction is kept in memory; then only in the store."""
-MOST = 1000
-"""Interrupted ones in memory at once; each holds a header block and an open file."""
+MOST = 100
+"""Interrupted ones in memory at once; each holds a header block and an open file.
+Going on with another one reads four MiB at most."""
 
 
 def key_of(*secret: str) -> str:

@@ -184,6 +184,16 @@ async def test_an_early_refusal_stops_the_content(tmp_path: Path) -> None:
     assert "QUIT" not in peer.verbs or peer.commands[-1] == "QUIT"
 
 
+async def test_an_offset_beyond_the_end_is_none(tmp_path: Path) -> None:
+    """What such a server has cannot be ours; it is asked again later."""
+    with open_store(tmp_path) as store:
+        async with Peer(offset=10**9).serving() as peer:
+            with pytest.raises(ReplyError, match=r"451 4\.5\.0 .* behind the end"):
+                await Pushing(store).attempt(peer, stored(store, b"x"))
+    assert peer.content == 0
+    assert "BDAT" not in peer.verbs
+
+
 async def test_a_silent_server_ends_the_attempt(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         async with Peer(silent_after="LAST").serving() as peer:

@@ -8,6 +8,7 @@ import base64
 import os
 import ssl
 
+from maild.mail.address import Address
 from maild.mail.compose import Facts, ItemFacts, push_frame, upload_head, with_digest
 from maild.mail.reply import Reply
 from maild.wire.smtp_reply import ReplyReader
@@ -41,10 +42,10 @@ class Speaker:
         return speaker
 
     @classmethod
-    async def alice(cls, live: Live) -> Speaker:
-        """Connect as alice's terminal, logged in."""
+    async def alice(cls, live: Live, who: Address = ALICE) -> Speaker:
+        """Connect as alice's terminal (or somebody else's), logged in."""
         speaker = await cls.hello(live, "submissions")
-        secret = base64.b64encode(f"\0{ALICE}\0{PASSWORD}".encode()).decode()
+        secret = base64.b64encode(f"\0{who}\0{PASSWORD}".encode()).decode()
         await speaker.says(f"AUTH PLAIN {secret}", 235)
         return speaker
 
