@@ -27,10 +27,12 @@ def begin(room: Room, account: int, name: str) -> Future[Any]:
 def test_there_are_never_more_than_ten_thousand(room: Room) -> None:
     """The one that was touched first goes first, of its account or of all."""
     owners = [room.account(Address(f"u{n}", "a.example")) for n in range(ACCOUNTS)]
-    for owner in owners:
-        for number in range(MOST_EACH + 5):
-            last = begin(room, owner, f"{owner}-{number}")
-    assert last.result() is not None
+    begun = [
+        begin(room, owner, f"{owner}-{number}")
+        for owner in owners
+        for number in range(MOST_EACH + 5)
+    ]
+    assert begun[-1].result() is not None
     listed = room.read(checkpoints.everything)
     assert len(listed) == MOST
     of_each = [

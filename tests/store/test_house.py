@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maild.store import house
+from maild.store import blob_disk, house
 from maild.store.house import Store
 
 
@@ -16,7 +16,7 @@ def test_the_name_of_a_new_store_is_durable(
 ) -> None:
     """Its parent is synced, and the parent of each directory made above it."""
     synced: list[Path] = []
-    sync = house.sync_directory
+    sync = blob_disk.sync_directory
 
     def watch(path: Path) -> None:
         synced.append(path)
