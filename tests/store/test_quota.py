@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from importlib import resources
 from pathlib import Path
 
 import apsw
@@ -13,7 +14,7 @@ from maild.store import accounts, consent, items, mailboxes, messages, quota
 from maild.store.errors import NotFoundError, OverQuotaError
 from maild.store.index import Tx
 from maild.store.quota import Use
-from tests.store.room import ALICE, BOB, TICKET, Room, an_offer
+from tests.store.room import BOB, TICKET, Room, an_offer
 
 RECOUNT = """SELECT coalesce(sum(stored), 0) FROM content WHERE id IN (
     SELECT content_id FROM message JOIN mailbox ON mailbox.id = mailbox_id
@@ -90,24 +91,33 @@ def test_a_content_whose_size_becomes_known(room: Room, alice: int) -> None:
     assert used(room, alice).held == before + 1000
 
 
+OLDER = """
+INSERT INTO account (id, address, scram_salt, scram_iterations, scram_stored_key,
+    scram_server_key, created) VALUES (1, 'alice@a.example', '', 1, '', '', 0);
+INSERT INTO mailbox (id, account_id, name, uid_validity) VALUES (1, 1, 'INBOX', 1);
+INSERT INTO blob (id, key, durable, expected, created, touched)
+    VALUES (1, 'k', 70000, 100000, 0, 0);
+INSERT INTO content (id, trace, size, pieces, constants, structure)
+    VALUES (1, 't', 99, '[]', x'414243', '{}'), (2, 't', 99, '[]', x'4142', '{}');
+INSERT INTO content_blob VALUES (1, 1);
+INSERT INTO message (mailbox_id, uid, content_id, internal_date, mod_seq)
+    VALUES (1, 1, 1, 0, 1), (1, 2, 2, 0, 1), (1, 3, 2, 0, 1);
+"""
+
+
 def test_what_is_there_already_is_counted(tmp_path: Path) -> None:
     """An index of the version before is migrated."""
-    room = Room(tmp_path / "store")
-    alice = room.account(ALICE)
-    room.append(alice, "INBOX")
-    room.upload(alice, "film", b"x" * 70_000)
-    before = used(room, alice).held
-    room.close()
-    connection = apsw.Connection(str(tmp_path / "store" / "index.sqlite"))
-    for trigger in ("message_comes", "message_goes", "content_grows"):
-        connection.execute(f"DROP TRIGGER {trigger}")
-    connection.execute("DROP INDEX offer_reserving")
-    connection.execute("ALTER TABLE account DROP COLUMN used")
-    connection.execute("ALTER TABLE content DROP COLUMN stored")
+    root = tmp_path / "store"
+    root.mkdir()
+    connection = apsw.Connection(str(root / "index.sqlite"))
+    folder = resources.files("maild.store") / "schema"
+    for number in range(1, 5):
+        connection.execute((folder / f"{number:04}.sql").read_text())
+    connection.execute(OLDER)
     connection.pragma("user_version", 4)
     connection.close()
-    room = Room(tmp_path / "store")
-    assert used(room, alice).held == before > 70_000
+    room = Room(root)
+    assert used(room, 1).held == 100_003 + 2
     room.close()
 
 
