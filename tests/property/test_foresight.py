@@ -37,9 +37,9 @@ def test_a_push_becomes_what_was_foreseen(name: str, type_: str, octets: bytes) 
     item = ItemFacts("one", name, type_, len(octets), None, ALICE)
     head, tail = push_frame(item, "b-1", FACTS)
     front = Front(OURS + head)
-    behind = push_tail(front.boundary, front.header("Share-Type") or "", item.size)
+    behind = push_tail(front.boundary, front.header("Share-Type") or "", len(octets))
     assert len(behind) == len(tail)
-    foreseen = front.foresee(item.size, behind)
+    foreseen = front.foresee(len(octets), behind)
     reader = whole(OURS + head, octets, with_digest(tail, "ab" * 32))
     assert foreseen.structure == reader.structure
 
