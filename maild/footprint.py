@@ -17,11 +17,14 @@ HEAPS: Final = 2
 MAPPED: Final = 256 * 1024
 """Octets from which memory goes back to the system when it is freed.  glibc begins with
 half of it, but goes higher with each large buffer, and then keeps what is smaller."""
-READ: Final = 64 * 1024
-"""Octets that a TLS connection reads at once and keeps room for (asyncio: 256 KiB)."""
-WAITING: Final = 64
-"""KiB that may wait in a TLS connection to be read (asyncio: 256) and to be sent (512):
-OpenSSL never gives back what it once needed for them."""
+READ: Final = 16 * 1024
+"""Octets that a TLS connection reads at once and keeps room for (asyncio: 256 KiB): a
+record.  Whoever reads many asks for more meanwhile."""
+UNREAD: Final = 16
+"""KiB that may wait in a TLS connection to be read (asyncio: 256): OpenSSL never gives
+back what it once needed for them."""
+UNSENT: Final = 64
+"""KiB that may wait in a TLS connection to be sent (asyncio: 512)."""
 
 
 def stay_small() -> None:
@@ -31,5 +34,5 @@ def stay_small() -> None:
         mallopt(M_ARENA_MAX, HEAPS)
         mallopt(M_MMAP_THRESHOLD, MAPPED)
     sslproto.SSLProtocol.max_size = READ
-    constants.FLOW_CONTROL_HIGH_WATER_SSL_READ = WAITING  # type: ignore[misc]  # "Final"
-    constants.FLOW_CONTROL_HIGH_WATER_SSL_WRITE = WAITING  # type: ignore[misc]  # "Final"
+    constants.FLOW_CONTROL_HIGH_WATER_SSL_READ = UNREAD  # type: ignore[misc]  # "Final"
+    constants.FLOW_CONTROL_HIGH_WATER_SSL_WRITE = UNSENT  # type: ignore[misc]  # "Final"

@@ -21,6 +21,9 @@ from maild.store.sharing import Shared
 BUFFERS = 3
 """Buffers of a ring: one being filled, one being emptied, one of slack.  Records of
 16 KiB are gathered in them, so that threads meet rarely."""
+AT_ONCE = 64 * 1024
+"""Octets that TLS takes from the socket at once, unless many chunks share the memory:
+more is no faster, less costs a tenth of the CPU."""
 LULL = 0.05
 """Seconds after which a part-filled buffer is handed over as it is."""
 
@@ -72,6 +75,7 @@ class TlsRing(asyncio.BufferedProtocol):
         ``begun`` is what stands before it; the first thing the sink is given.
         """
         self._transport.set_protocol(self)
+        self._read_at_once(AT_ONCE if not self._pieces.is_crowded else None)
         emptied = self._loop.run_in_executor(threads, self._empty, begun)
         watch = self._loop.create_task(self._watch())
         try:
@@ -81,7 +85,21 @@ class TlsRing(asyncio.BufferedProtocol):
             self._hand_over()  # cut short, this is what a restart need not send again
             self._give_back_transport()
             self._work.put(None)
+            self._read_at_once(None)
             await asyncio.wait([emptied])
+
+    def _read_at_once(self, octets: int | None) -> None:
+        """Let TLS take so many octets from the socket at once; None: as ever.
+
+        asyncio keeps a buffer for that with each connection; there is no public way to
+        say how large.
+        """
+        tls = self._transport._ssl_protocol  # type: ignore[attr-defined]  # noqa: SLF001
+        octets = type(tls).max_size if octets is None else octets
+        if len(tls._ssl_buffer) != octets:  # noqa: SLF001
+            tls.max_size = octets
+            tls._ssl_buffer = bytearray(octets)  # noqa: SLF001
+            tls._ssl_buffer_view = memoryview(tls._ssl_buffer)  # noqa: SLF001
 
     # What the transport tells
 
