@@ -14,7 +14,7 @@ from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
 from maild.mail.transfer import Kind, Lifetimes, State
 from maild.smtpd import kept, replies
-from maild.smtpd.intake import Arrived
+from maild.smtpd.arrived import Arrived
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
 from maild.store import (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from maild.mail.address import Address
 from maild.mail.offer import Offer
 from maild.smtpd import filing
-from maild.smtpd.intake import Arrived
+from maild.smtpd.arrived import Arrived
 from maild.smtpd.transaction import Recipient, Transaction
 from maild.store import accounts, consent, mailboxes, messages, quota
 from maild.store.accounts import Account

@@ -8,58 +8,23 @@ reading may run on the event loop when it is short; what touches blobs never doe
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from maild.mail.reply import Reply, ReplyError
-from maild.mail.structure import Part, Structure
 from maild.smtpd import replies
+from maild.smtpd.arrived import MOST_HOPS, Arrived, arrived_as
 from maild.store.blobs import Blobs, BlobWriter, Sealed
 from maild.store.errors import StoreFullError
-from maild.store.rope import Base64, Constant, Piece, Raw, Rope
+from maild.store.rope import Base64, Constant, Piece, Raw
 from maild.wire import mime
 
 _log = logging.getLogger(__name__)
 
-MOST_HOPS = 50
-"""Received fields from which a message is in a loop (RFC 5321 §6.3)."""
 LONGEST_FRONT = 256 * 1024
 """Octets in front of a blob that are kept to go on with it later."""
 SHORT = 32 * 1024
 """Octets that are read in less time than a thread takes to wake."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A whole message; its blobs are sealed, nothing refers to them yet."""
-
-    rope: Rope
-    structure: Structure
-    facts: bytes | None
-    """Its application/vnd.maild+json part."""
-    trace: str | None
-    """Of its Maild-Trace field, if it can be one of ours."""
-    share: dict[str, str]
-    """Its Share- fields: number, code, terminal, type."""
-    blobs: dict[int, Sealed]
-    """By place in the rope."""
-    landed: tuple[int, str]
-    """Octets and SHA-256 (hex) of the largest part; of the message if all small."""
-
-    def blob_of(self, part: Part) -> Sealed | None:
-        """Return the blob that holds the body of ``part``, if one does."""
-        return None if part.blob is None else self.blobs.get(part.blob)
-
-    def text(self, start: int, end: int) -> bytes:
-        """Return octets ``start:end`` of the rendering; what is a blob is left out."""
-        found = (
-            span.piece.octets[span.start : span.start + span.length]
-            for span in self.rope.spans(start, end - start)
-            if isinstance(span.piece, Constant)
-        )
-        return b"".join(found)
 
 
 class Intake:
@@ -217,8 +182,8 @@ class Intake:
         """Return the whole message, its blobs on the device; raise `ReplyError`."""
         if self.failure is not None:
             raise ReplyError(self.failure)
-        arrived = self._arrived()
-        if _hops(arrived) > MOST_HOPS:
+        arrived = arrived_as(self._reader, self._pieces, self._sealed)
+        if arrived.hops > MOST_HOPS:
             raise ReplyError(replies.LOOP)
         return arrived
 
@@ -321,43 +286,6 @@ class Intake:
             else Raw(sealed.id, 0, sealed.size)
         )
 
-    def _arrived(self) -> Arrived:
-        header = self._reader.header
-        rope = Rope(self._pieces)
-        return Arrived(
-            rope=rope,
-            structure=self._reader.structure,
-            facts=self._reader.facts,
-            trace=trace_in(header),
-            share=share_fields(header),
-            blobs=self._sealed,
-            landed=_landed(rope, self._sealed),
-        )
-
-
-def share_fields(header: Callable[[str], str | None]) -> dict[str, str]:
-    """Return what a terminal says of its upload: number, code, terminal, type."""
-    names = ("Number", "Code", "Terminal", "Type")
-    return {name: (header(f"Share-{name}") or "").strip() for name in names}
-
-
-def trace_in(header: Callable[[str], str | None]) -> str | None:
-    """Return a Maild-Trace field's value if it can be one of ours."""
-    found = (header("Maild-Trace") or "").strip()
-    is_one = 8 <= len(found) <= 64 and found.isascii() and found.isalnum()
-    return found if is_one else None
-
-
-def _landed(rope: Rope, blobs: dict[int, Sealed]) -> tuple[int, str]:
-    if blobs:
-        largest = max(blobs.values(), key=lambda sealed: sealed.size)
-        return largest.size, largest.sha256
-    digest = hashlib.sha256()
-    for piece in rope.pieces:
-        assert isinstance(piece, Constant)
-        digest.update(piece.octets)
-    return rope.size, digest.hexdigest()
-
 
 def _reply_for(error: Exception) -> Reply:
     if isinstance(error, ReplyError):
@@ -365,8 +293,3 @@ def _reply_for(error: Exception) -> Reply:
     if not replies.is_foreseen(error):
         _log.error("an arriving message", exc_info=error)
     return replies.for_error(error)
-
-
-def _hops(arrived: Arrived) -> int:
-    header = b"\n" + arrived.text(0, arrived.structure.root.body_start).lower()
-    return header.count(b"\nreceived:")

@@ -16,7 +16,8 @@ from maild.mail.compose import digest_in
 from maild.mail.offer import Answer, Offer, OfferError, parse_facts
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.smtpd import filing, inbox, kept, replies
-from maild.smtpd.intake import Arrived, Intake
+from maild.smtpd.arrived import Arrived
+from maild.smtpd.intake import Intake
 from maild.smtpd.listener import Listener
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Ticket, Transaction

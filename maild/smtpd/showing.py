@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from maild.mail.compose import Composed, push_tail
 from maild.mail.reply import ReplyError
 from maild.smtpd import kept
-from maild.smtpd.intake import share_fields, trace_in
+from maild.smtpd.arrived import share_fields, trace_in
 from maild.smtpd.transaction import Transaction
 from maild.store import live
 from maild.store.arriving import Beginning
