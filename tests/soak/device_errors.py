@@ -36,6 +36,7 @@ SOME_WRITES = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 MAIL = "Subject: {}\r\n\r\n" + ("x" * 70 + "\r\n") * 800
 """A message of 57 kB: it lives in the index, and fills it."""
 FROM_TERMINALS = tuple(o for o in OPERATIONS if o.name != "collect garbage")
+Operations = Sequence[Operation]
 
 
 @dataclass
@@ -198,16 +199,16 @@ class Refusals:
         self.wrong += checks.everything(self.two, self.ledger)
 
 
-def _refuse_syncs(refusals: Refusals) -> int:
+def _refuse_syncs(refusals: Refusals, operations: Operations) -> int:
     refusals.syncs_of_mail((1, 2, 3, *range(20, 80, 5)))
-    for operation in FROM_TERMINALS:
+    for operation in operations:
         refusals.syncs_of(operation)
     return refusals.refused
 
 
-def _refuse_writes(refusals: Refusals) -> int:
+def _refuse_writes(refusals: Refusals, operations: Operations) -> int:
     before = refusals.refused
-    for operation in FROM_TERMINALS:
+    for operation in operations:
         refusals.writes_of(operation)
     refusals.full_device()
     return refusals.refused - before
@@ -216,7 +217,9 @@ def _refuse_writes(refusals: Refusals) -> int:
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.parse_args()
+    parser.add_argument("--only", default="", help="part of an operation's name")
+    options = parser.parse_args()
+    chosen = [each for each in FROM_TERMINALS if options.only in each.name]
     if compiler() is None:
         print("device errors: skipped, there is no C compiler")
         return 0
@@ -226,9 +229,9 @@ def main() -> int:
         environment = {name: point.environment for name, point in points.items()}
         with pair(folder / "playground", environment=environment) as two:
             refusals = Refusals(two, points, folder)
-            did["refused syncs"] = _refuse_syncs(refusals)
+            did["refused syncs"] = _refuse_syncs(refusals, chosen)
             print(f"device errors: {did}", *refusals.wrong, sep="\n  ", flush=True)
-            did["refused writes"] = _refuse_writes(refusals)
+            did["refused writes"] = _refuse_writes(refusals, chosen)
             refusals.at_rest()
             if refusals.wrong:
                 told.keep_logs(folder, {n: two.server(n).log for n in ("a", "b")})

@@ -30,6 +30,10 @@ TALK = 32 * 1024
 """Octets of a connection that carries commands only, or of an offer."""
 
 
+AWAY = "bob-away"
+"""Bob at another terminal: whatever it gets crosses the leg of downloads."""
+
+
 class Leg(CountingProxy):
     """One leg; ``moved`` are the octets in the direction in which content goes."""
 
@@ -91,9 +95,10 @@ class Legs:
         of: dict[str, tuple[Leg, ...]] = {
             "a": (self.upload, self.push),
             "b": (self.push, self.download),
-            "terminal": (self.upload, self.download),
+            "alice": (self.upload,),
+            AWAY: (self.download,),
         }
-        for leg in of[victim]:
+        for leg in of.get(victim, ()):
             leg.interrupt()
 
     def moved(self) -> dict[str, int]:
@@ -121,10 +126,6 @@ class Legs:
                     f" with {leg.interrupted} interruptions"
                 )
         return more, wrong
-
-
-AWAY = "bob-away"
-"""Bob at another terminal: whatever it gets crosses the leg of downloads."""
 
 
 @contextmanager

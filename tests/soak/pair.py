@@ -55,7 +55,7 @@ class Pair:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _lives: threading.RLock = field(default_factory=threading.RLock)
     """Whoever ends or starts a server."""
-    _running: list[subprocess.Popen[str]] = field(default_factory=list)
+    _running: list[tuple[str, subprocess.Popen[str]]] = field(default_factory=list)
 
     def server(self, name: str) -> Server:
         """Return a server."""
@@ -82,8 +82,9 @@ class Pair:
 
     def restart(self, name: str) -> None:
         """Kill a server and start it again."""
-        self.kill(name)
-        self.start(name)
+        with self._lives:
+            self.kill(name)
+            self.start(name)
 
     def revive(self, name: str) -> int | None:
         """Start a server that is not alive; return the status it had ended with."""
@@ -134,12 +135,12 @@ class Pair:
             text=True,
         )
         with self._lock:
-            self._running.append(process)
+            self._running.append((name, process))
         try:
             out, err = _communicate(process)
         finally:
             with self._lock:
-                self._running.remove(process)
+                self._running.remove((name, process))
         return Said(process.returncode, out, err)
 
     def ask(self, name: str, *words: str | Path, limit: float = 60.0) -> Any:
@@ -152,13 +153,18 @@ class Pair:
             if time.monotonic() > deadline:
                 raise AssertionError(f"mshare {words}: {said.status} {said.err}")
 
-    def kill_a_terminal(self, chosen: float) -> bool:
-        """Kill one of the terminals that run; ``chosen`` is in [0, 1)."""
+    def kill_a_terminal(self, chosen: float, of: str | None = None) -> bool:
+        """Kill one of the terminals that run; ``chosen`` is in [0, 1).
+
+        ``of``: one of this account's.
+        """
         with self._lock:
-            if not self._running:
+            running = [each for each in self._running if of in (None, each[0])]
+            if not running:
                 return False
-            self._running[int(chosen * len(self._running))].kill()
-        self.legs.interrupted("terminal")
+            name, process = running[int(chosen * len(running))]
+            process.kill()
+        self.legs.interrupted(name)
         self.kills += 1
         return True
 
