@@ -50,11 +50,13 @@ bench: install
 	$(BIN)/python -m bench.small
 	$(BIN)/python -m bench.road
 
-# Everything is tried whatever fails; the exit status tells.  ROUNDS=20 is a short one.
+# Everything is tried whatever fails; the exit status tells.  Short: ROUNDS=20 SIZE=256.
 soak: install
 	status=0; \
 	$(BIN)/python -m tests.soak.kills --rounds $(or $(ROUNDS),200) || status=1; \
+	$(BIN)/python -m tests.soak.one_item --size $(or $(SIZE),4096) || status=1; \
 	$(BIN)/python -m tests.soak.crash_points || status=1; \
+	$(BIN)/python -m tests.soak.clock_jumps || status=1; \
 	$(BIN)/python -m tests.soak.device_errors || status=1; \
 	exit $$status
 

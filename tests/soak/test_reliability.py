@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak import checks, kills, power_cut
+from tests.soak import checks, clock_jumps, kills, one_item, power_cut
 from tests.soak.crash_point import Calls, CrashPoint, compiler
-from tests.soak.crash_points import Cutter, prepared
+from tests.soak.crash_points import EVERYTHING, Cutter, prepared
 from tests.soak.device_errors import Refusals
-from tests.soak.operations import OPERATIONS
+from tests.soak.legs import MiB
 from tests.soak.pair import Pair, pair
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(240)]
@@ -24,6 +24,9 @@ POINTS = (
     ("receive a push", 4),
     ("receive a push", 6),
     ("take an answer, and push", 4),
+    ("go on receiving a push", 5),
+    ("go on receiving an upload", 8),
+    ("start for the first time", 3),
 )
 """Some of the crash points."""
 
@@ -35,6 +38,12 @@ def test_kills(tmp_path: Path) -> None:
         )
     assert report.wrong == []
     assert report.did["acknowledged uploads"]
+
+
+def test_one_item(tmp_path: Path) -> None:
+    with pair(tmp_path / "playground") as two:
+        report = one_item.run(two, tmp_path, 48 * MiB, seed=1, cuts=1, kills=1)
+    assert report.wrong == []
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +66,7 @@ def two(
 def test_a_crash_point(
     name: str, number: int, two: Pair, points: dict[str, CrashPoint], tmp_path: Path
 ) -> None:
-    (operation,) = (each for each in OPERATIONS if each.name == name)
+    (operation,) = (each for each in EVERYTHING if each.name == name)
     was_killed, wrong = Cutter(two, points, tmp_path).cut(
         operation, number, Calls.DURABLE
     )
@@ -74,6 +83,16 @@ def test_devices_that_refuse(
     refusals.full_device(1.0)
     refusals.wrong += checks.store(two, "a") + checks.store(two, "b")
     assert refusals.wrong == []
+
+
+@needs_compiler
+def test_clocks_that_jump(
+    two: Pair, points: dict[str, CrashPoint], tmp_path: Path
+) -> None:
+    assert clock_jumps.put_off(two, points, tmp_path) == []
+    report = clock_jumps.run(two, points, tmp_path, 2, seed=1, pause=1.0, few=True)
+    assert report.wrong == []
+    assert report.did["acknowledged mails"]
 
 
 @pytest.mark.parametrize("kind", power_cut.FILE_SYSTEMS)
