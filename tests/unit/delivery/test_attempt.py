@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -27,6 +28,7 @@ from maild.mail.address import parse_address
 from maild.mail.offer import MEDIA_TYPE, Offer, parse_facts, proof
 from maild.mail.transfer import Kind, State
 from maild.store import trace, transfers
+from maild.store.errors import StoreBrokenError
 from maild.store.transfers import Transfer
 from tests.unit.delivery.peer import (
     OURS,
@@ -472,3 +474,25 @@ async def test_an_item_that_is_gone_is_an_end(rig: Rig) -> None:
         after = await rig.attempt(peer)
     assert (after.state, after.status) == (State.FAILED, "5.6.0")
     assert peer.connections == 0
+
+
+async def test_what_is_not_recorded_is_not_told(
+    rig: Rig, lines: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device refuses the record: no line says what comes once more."""
+    write = rig.store.index.write
+
+    async def broken(what: Any, *args: Any, **kwargs: Any) -> Any:
+        if what.__name__ == "record":
+            raise StoreBrokenError("the device refused a sync")
+        return await write(what, *args, **kwargs)
+
+    await rig.post.mail(PLAIN_MAIL)
+    async with Peer().serving() as peer:
+        with monkeypatch.context() as refusing:
+            refusing.setattr(rig.store.index, "write", broken)
+            with pytest.raises(StoreBrokenError):
+                await rig.attempt(peer)
+        assert only_line(lines)["status"] == "deferred"
+        await rig.store.index.write(transfers.abandon_claims, "test", rig.clock())
+        assert (await rig.attempt(peer)).state is State.SENT
