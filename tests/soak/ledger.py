@@ -32,6 +32,8 @@ class Ledger:
     """Items that a terminal has downloaded and found whole."""
     begun: dict[str, int] = field(default_factory=dict)
     """Items whose download was begun, and their sizes in octets."""
+    followed: set[str] = field(default_factory=set)
+    """Items whose download was begun while they still arrived."""
     mails: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Ordinary messages to each account that were acknowledged, by their Subject."""
     wrong: list[str] = field(default_factory=list)
@@ -65,4 +67,5 @@ class Ledger:
                 "acceptances": len(self.accepted),
                 "mails": sum(map(len, self.mails.values())),
                 "downloads": len(self.fetched),
+                "downloads begun while it arrived": len(self.followed & self.fetched),
             }

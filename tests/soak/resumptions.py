@@ -54,13 +54,17 @@ def _half_way(case: Case, server: str, *victims: str) -> Iterator[None]:
     leg = _leg(case, server)
     leg.hold(HELD)
     yield
-    assert leg.held.wait(LIMIT)
-    eventually(lambda: _has_come(case, server), f"{case.name} has half come", LIMIT)
+    _wait_until_half_way(case, server)
     for victim in victims:
         case.pair.kill(victim)
     leg.refuse()
     for victim in victims:
         case.pair.start(victim)
+
+
+def _wait_until_half_way(case: Case, server: str) -> None:
+    assert _leg(case, server).held.wait(LIMIT)
+    eventually(lambda: _has_come(case, server), f"{case.name} has half come", LIMIT)
 
 
 # A push
@@ -115,7 +119,7 @@ def _half_uploaded(case: Case) -> None:
         terminal = subprocess.Popen(
             words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        eventually(lambda: _has_come(case, "a"), "it has half come", LIMIT)
+        _wait_until_half_way(case, "a")
         terminal.kill()
         terminal.wait(30)
     case.pair.legs.upload.admit()

@@ -98,6 +98,8 @@ class Traffic:
             ]
             if news:
                 item = chance.choice(news)
+                if item["arriving"]:
+                    self.ledger.followed.add(item["id"])
                 self._fetch(item["id"], item["name"])
             else:
                 self._stopping.wait(0.3)
