@@ -19,8 +19,9 @@ from terminal_client.session_smtp import (
     SubmissionConnection,
 )
 
-CHUNK_LEAST = 32 << 10
-"""Octets of a BDAT chunk on a slow way: its reply is what progress is known by."""
+CHUNK_LEAST = 64 << 10
+"""Octets of a BDAT chunk on a slow way: its reply is what progress is known by.
+Smaller ones make a busy server slower, and so themselves smaller still."""
 CHUNK_FIRST = 256 << 10
 """Octets of the first chunk, before the rate is known."""
 CHUNK_MOST = 64 << 20

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from terminal_client.errors import LocalInputOutputError
 
+PATIENCE = 60.0
+"""Seconds to wait while other terminals of the same profile write: there may be 100."""
+
 
 @contextmanager
 def opened(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
@@ -22,7 +25,7 @@ def opened(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # SQLite gives its journal the permissions of the file it finds.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with closing(sqlite3.connect(path, timeout=10)) as base, base:
+        with closing(sqlite3.connect(path, timeout=PATIENCE)) as base, base:
             base.executescript(schema)
             yield base
     except (sqlite3.Error, OSError) as error:
