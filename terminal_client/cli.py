@@ -51,7 +51,14 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
         ),
     ),
     (logout, ("mshare logout",)),
-    (upload, ("mshare upload film.mov", "mshare upload *.raw --json")),
+    (
+        upload,
+        (
+            "mshare upload film.mov",
+            "mshare upload *.raw --json",
+            "mshare upload --live capture.mkv",
+        ),
+    ),
     (ls, ("mshare ls", "mshare ls --json | jq -r '.[].name'")),
     (
         send,
@@ -59,6 +66,8 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare send film.mov bob@b.example",
             "mshare send film.mov bob@b.example carol@c.example --note 'as promised'",
             "mshare send 7hqKzWbV bob@b.example --wait",
+            "mshare send --live capture.mkv bob@b.example",
+            "tar c docs | mshare send --live - bob@b.example --name docs.tar",
         ),
     ),
     (status, ("mshare status", "mshare status 4Zx1 --watch", "mshare status --json")),

@@ -57,6 +57,15 @@ class GrowingHash:
         finally:
             self._lock.release()
 
+    def digest_at(self, octets: int) -> str | None:
+        """Return the digest, in hex, if exactly the first ``octets`` are hashed."""
+        if self.octets != octets or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._hash.hexdigest() if self.octets == octets else None
+        finally:
+            self._lock.release()
+
     @asynccontextmanager
     async def catching_up(self, end: int) -> AsyncIterator[None]:
         """Read meanwhile, in the background, what lies before ``end``."""

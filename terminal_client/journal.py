@@ -43,11 +43,13 @@ class Begun:
     """Whether the server may know the TRANSID."""
     acknowledged: int = 0
     """Octets of the file that the server had when it was last heard of."""
+    is_live: bool = False
+    """Whether the file is still being recorded."""
 
     @property
-    def size(self) -> int:
-        """Octets of the message."""
-        return len(self.head) + self.entry.shape.size
+    def size(self) -> int | None:
+        """Octets of the message; None while nobody knows."""
+        return None if self.is_live else len(self.head) + self.entry.shape.size
 
 
 class Journal:

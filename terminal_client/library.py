@@ -152,9 +152,20 @@ async def read(connection: MailboxConnection, uids: list[int]) -> list[Item]:
     """Return the items at these UIDs of the Library, which is open."""
     wanted = f"FLAGS BODYSTRUCTURE {mailbox.header_items(*_FIELDS)}"
     found = await mailbox.fetch(connection, uids, wanted)
-    return sorted(
-        (item for facts in found if (item := _item(facts))), key=lambda item: item.uid
-    )
+    items = []
+    for facts in found:
+        item = _item(facts)
+        if item is not None and not _says_size(facts):
+            item = await measured(connection, item)
+        if item is not None:
+            items.append(item)
+    return sorted(items, key=lambda item: item.uid)
+
+
+def _says_size(facts: dict[str, Any]) -> bool:
+    """Whether Content-Disposition has a size: that of a recording nobody knew."""
+    parts = mailbox.leaves(facts.get("BODYSTRUCTURE"))
+    return any(part.size is not None for part in parts)
 
 
 def _item(facts: dict[str, Any]) -> Item | None:

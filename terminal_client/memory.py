@@ -99,6 +99,21 @@ class Memory:
             ).fetchone()
             return _remembered(row)
 
+    def grew(self, entry: Remembered, shape: Shape) -> None:
+        """Note what a file that grew while it was uploaded has become."""
+        with self._open() as base:
+            base.execute(
+                "UPDATE table1 SET size = ?, mtime_ns = ?, ctime_ns = ?"
+                " WHERE number = ? AND code = ?",
+                (
+                    shape.size,
+                    shape.mtime_ns,
+                    shape.ctime_ns,
+                    int(entry.number),
+                    entry.code,
+                ),
+            )
+
     def finish(self, entry: Remembered, sha256: str) -> None:
         """Note that the server acknowledged the upload of ``entry``: flag "yes".
 

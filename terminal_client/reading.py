@@ -102,6 +102,10 @@ class LocalFile:
                 "run the command again"
             )
 
+    def detach(self) -> BinaryIO:
+        """Return the open file; whoever has it closes it."""
+        return self._file
+
     def __enter__(self) -> LocalFile:
         return self
 

@@ -69,6 +69,11 @@ def dump(value: Any) -> None:
     say(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def event(value: dict[str, Any]) -> None:
+    """Write one of several results as a line of JSON, as soon as it is known."""
+    say(json.dumps(value, ensure_ascii=False))
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], none: str) -> None:
     """Write a table; foreign texts may be in it.  ``none`` says that it is empty.
 

@@ -32,6 +32,7 @@ from terminal_client import (
     profile,
     receiving,
     secret,
+    submission,
     transfers,
     watching,
 )
@@ -39,6 +40,8 @@ from terminal_client.attempts import Progress
 from terminal_client.awaiting import Awaiting
 from terminal_client.connections import Connections
 from terminal_client.library import Item
+from terminal_client.live import LiveUploads
+from terminal_client.live_spool import Spool
 from terminal_client.memory import Memory
 from terminal_client.offers import Letter, Waiting
 from terminal_client.profile import Profile
@@ -73,6 +76,7 @@ class Terminal:
         self.memory = Memory(who.memory_file)
         self._connections = Connections(who, password)
         self._uploads = Uploads(who, self.memory, self._connections)
+        self._live = LiveUploads(who, self.memory, self._connections, self._uploads)
         self._sendings = Sendings(
             who, self._connections, Connections(who, password), self._uploads
         )
@@ -116,7 +120,35 @@ class Terminal:
         """
         return await self._uploads.upload(path, progress, again=again)
 
+    async def record(
+        self,
+        source: Path | Spool,
+        *,
+        name: str = "",
+        idle: float | None = None,
+        progress: Progress = _nobody,
+    ) -> Item:
+        """Upload what still grows until it is closed; return its item.
+
+        A file is closed when nobody has it open for writing, or when it has not grown
+        for ``idle`` seconds; a `Spool`, called ``name``, when its pipe has ended.
+        ``progress`` is told the octets landed and recorded.
+        """
+        if isinstance(source, Spool):
+            return await self._live.spool(source, name, progress)
+        return await self._live.file(source, progress, idle)
+
+    async def finish_recordings(self, *, progress: Progress = _nobody) -> list[Item]:
+        """Bring into the Library what killed terminals have recorded of pipes."""
+        return await self._live.finish_abandoned(progress)
+
     # Sending: seed 213
+
+    async def ask(self, *recipients: str | Address) -> None:
+        """Ask whether the server would send to these; raise its refusal."""
+        to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
+        async with self._connections.smtp() as smtp:
+            await submission.ask(smtp, self.profile.address, to)
 
     async def send(
         self,

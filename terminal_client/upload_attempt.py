@@ -12,6 +12,7 @@ import secrets
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Protocol
 
 from maild.mail.address import Address
 from maild.mail.compose import Facts, ItemFacts, upload_head
@@ -46,14 +47,27 @@ def media_type(name: str) -> str:
     return "application/octet-stream" if packed or not guessed else guessed
 
 
+class Source(Protocol):
+    """What is uploaded."""
+
+    digest: str
+    """SHA-256 of all of it in hex, once it has been read."""
+
+
 def begin(sender: Address, file: LocalFile, entry: Remembered, terminal: str) -> Begun:
     """Compose what every attempt at one upload says alike."""
-    name = told_name(file.path)
+    return compose(sender, told_name(file.path), file.shape.size, entry, terminal)
+
+
+def compose(
+    sender: Address, name: str, size: int | None, entry: Remembered, terminal: str
+) -> Begun:
+    """Compose the same for a ``name``; ``size`` is None while nobody knows it."""
     item = ItemFacts(
         id="",
         name=name,
         type=media_type(name),
-        size=file.shape.size,
+        size=size,
         sha256=None,
         sender=None,
     )
@@ -71,7 +85,7 @@ def begin(sender: Address, file: LocalFile, entry: Remembered, terminal: str) ->
         terminal=terminal,
     )
     transid = f"{secrets.token_hex(16)}@{sender.domain}"
-    return Begun(entry, transid, head, tried=False)
+    return Begun(entry, transid, head, tried=False, is_live=size is None)
 
 
 async def upload(
@@ -87,11 +101,6 @@ async def upload(
     server has an unfinished transaction and nothing else.  `RestartError`: the server
     cannot go on with this upload, only begin another one.
     """
-    for keyword in ("CHUNKING", "BINARYMIME"):
-        if keyword not in connection.ehlo:
-            raise errors.ProtocolError(
-                f"the submission server does not offer {keyword}; is it a maild?"
-            )
     attempt = _Attempt(connection, file, begun)
     await attempt.open(sender)
     try:
@@ -134,22 +143,35 @@ async def _must_go_on(connection: SubmissionConnection, reply: Reply) -> None:
     raise errors.CutError(str(errors.from_reply(reply, "go on with the upload")))
 
 
-class _Attempt:
-    """One transaction of an upload, from an offset of the message on."""
+class Attempt:
+    """One transaction of an upload, from an offset of the message on.
+
+    ``size``: octets of what is uploaded, as far as anybody knows.
+    """
 
     def __init__(
-        self, connection: SubmissionConnection, file: LocalFile, begun: Begun
+        self,
+        connection: SubmissionConnection,
+        source: Source,
+        begun: Begun,
+        size: int = smtp.MAX_OCTETS,
     ) -> None:
         self._connection = connection
-        self._file = file
+        self._source = source
         self._begun = begun
-        self._size = file.shape.size
-        self._total = begun.size
+        self._size = size
+        self._total = begun.size or smtp.MAX_OCTETS
+        """Octets of the message, at most."""
         self._offset = 0
         self._chunks = Chunks(connection, self.must_be_positive, self._total)
 
     async def open(self, sender: Address) -> None:
         """MAIL and RCPT; or MAIL alone, when it may be answered by an offset."""
+        for keyword in ("CHUNKING", "BINARYMIME"):
+            if keyword not in self._connection.ehlo:
+                raise errors.ProtocolError(
+                    f"the submission server does not offer {keyword}; is it a maild?"
+                )
         can_restart = "CHECKPOINT" in self._connection.ehlo
         mail = _mail(sender, self._begun, can_restart=can_restart)
         own = RcptTo(Address(f"{sender.local}+library", sender.domain))
@@ -176,6 +198,46 @@ class _Attempt:
             raise errors.RestartError(f"the server said {reply}, which is no place")
         self._chunks.begin_at(self._offset)
 
+    async def last_words(self) -> None:
+        """Raise what a server that hung up has said just before, if it did."""
+        connection = self._connection
+        while connection.is_open and connection.replies_waiting():
+            self.must_be_positive(await connection.reply())
+
+    def must_be_positive(self, reply: Reply) -> Reply:
+        """Return a positive reply; raise what another one means."""
+        if reply.is_permanent and self._offset:
+            raise errors.RestartError(f"the server said {reply}")
+        if not reply.is_positive:
+            raise errors.from_reply(reply, "upload")
+        return reply
+
+    def receipt(self, reply: Reply) -> Receipt:
+        """Compare what landed with what was read: the server hashed it on its own."""
+        found = _RECEIPT.match(reply.text)
+        if found is None:
+            raise errors.ProtocolError(
+                f"the server took the file but does not say what landed: {reply}"
+            )
+        receipt = Receipt(found[1], int(found[2]), found[3])
+        if (receipt.octets, receipt.sha256) != (self._size, self._source.digest):
+            kind = errors.RestartError if self._offset else errors.ContentError
+            raise kind(
+                "what landed on the server is not what was read here "
+                f"({receipt.octets} octets, sha-256 {receipt.sha256}); upload it again"
+            )
+        return receipt
+
+
+class _Attempt(Attempt):
+    """One at uploading a file of known size."""
+
+    def __init__(
+        self, connection: SubmissionConnection, file: LocalFile, begun: Begun
+    ) -> None:
+        super().__init__(connection, file, begun, file.shape.size)
+        self._file = file
+
     async def stream(self, progress: Progress) -> Reply:
         """Send the rest as chunks; return the reply to the last one.
 
@@ -195,32 +257,5 @@ class _Attempt:
                     await self._chunks.send(piece, landed)
             return await self._chunks.last_reply(landed)
         except errors.CutError:
-            # A server that hangs up usually said why just before.
-            connection = self._connection
-            while connection.is_open and connection.replies_waiting():
-                self.must_be_positive(await connection.reply())
+            await self.last_words()
             raise
-
-    def must_be_positive(self, reply: Reply) -> Reply:
-        """Return a positive reply; raise what another one means."""
-        if reply.is_permanent and self._offset:
-            raise errors.RestartError(f"the server said {reply}")
-        if not reply.is_positive:
-            raise errors.from_reply(reply, "upload")
-        return reply
-
-    def receipt(self, reply: Reply) -> Receipt:
-        """Compare what landed with what was read: the server hashed it on its own."""
-        found = _RECEIPT.match(reply.text)
-        if found is None:
-            raise errors.ProtocolError(
-                f"the server took the file but does not say what landed: {reply}"
-            )
-        receipt = Receipt(found[1], int(found[2]), found[3])
-        if (receipt.octets, receipt.sha256) != (self._size, self._file.digest):
-            kind = errors.RestartError if self._offset else errors.ContentError
-            raise kind(
-                "what landed on the server is not what was read here "
-                f"({receipt.octets} octets, sha-256 {receipt.sha256}); upload it again"
-            )
-        return receipt

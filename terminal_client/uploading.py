@@ -16,6 +16,7 @@ from terminal_client.matching import Remembered
 from terminal_client.memory import Memory
 from terminal_client.outgoing import Outgoing, nobody
 from terminal_client.profile import Profile
+from terminal_client.upload_attempt import Receipt
 
 
 class Uploads:
@@ -79,11 +80,17 @@ class Uploads:
                 if outcome.held is not None:
                     return await self._item_at(outcome.held.uid)
             entry, receipt = await self._outgoing.upload(path, attempts, begin)
+        return await self.arrived(entry, receipt, attempts)
+
+    async def arrived(
+        self, entry: Remembered, receipt: Receipt, attempts: Attempts
+    ) -> Item:
+        """Return the item that an acknowledged upload became."""
         found = await attempts.persist(lambda: self._held_now(entry, receipt.octets))
         if found is None:
             raise errors.TryLaterError(
-                f"the server took {path} as {receipt.id} but does not show it yet; "
-                "look with `mshare ls`"
+                f"the server took {entry.path} as {receipt.id} but does not show it "
+                "yet; look with `mshare ls`"
             )
         return replace(found, sha256=receipt.sha256, uploaded=True)
 

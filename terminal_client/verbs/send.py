@@ -9,10 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from terminal_client import addresses, screen
+from terminal_client import addresses, recording, screen
 from terminal_client.following import follow, on_screen
+from terminal_client.library import Item
 from terminal_client.naming import shown
 from terminal_client.progress import Begin, shown_together
+from terminal_client.recording import (
+    IdleOption,
+    LiveOption,
+    NameOption,
+    Recording,
+)
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.submission import Sent
 from terminal_client.terminal import Terminal
@@ -33,6 +40,9 @@ def send(
         bool,
         typer.Option("--wait", help="Wait until it was delivered, declined or failed."),
     ] = False,
+    live: LiveOption = False,
+    idle: IdleOption = None,
+    name: NameOption = None,
     as_json: JsonOption = False,
     named: ProfileOption = None,
 ) -> None:
@@ -42,7 +52,12 @@ def send(
     accepts it can read it while it still arrives.  The servers do the rest, you may
     switch off.  With --wait the exit status tells how it ended: 0 sent, 77 declined,
     69 failed or expired.
+
+    A recording goes to your server while it grows (--live) and out when it is closed.
+    Interrupted, run it again: a file goes on where it was. The first Ctrl-C ends a pipe
+    (-) and sends what has come of it.
     """
+    record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
     recipients = [addresses.recipient(text) for text in to]
     path = Path(what).expanduser()
     source: Path | str = path if "/" in what or path.exists() else what
@@ -52,6 +67,7 @@ def send(
             source,
             [str(r) for r in recipients],
             note,
+            record,
             wait=wait,
             as_json=as_json,
         )
@@ -61,15 +77,19 @@ def send(
 
 async def _send(
     who: str | None,
-    source: Path | str,
+    source: Path | str | Item,
     recipients: list[str],
     note: str,
+    record: Recording | None,
     *,
     wait: bool,
     as_json: bool,
 ) -> int:
-    name = source.name if isinstance(source, Path) else source
+    name = source if isinstance(source, str) else source.name
     async with Terminal.open(who) as terminal:
+        if record is not None:
+            source = await record.upload(terminal, recipients)
+            name = source.name
         with shown_together() as begin:
             following = _Following(terminal, begin)
 
@@ -86,9 +106,12 @@ async def _send(
                 last = await following.end()
             finally:
                 await following.stop()
+        if record is not None:
+            await record.finish_abandoned(terminal)
     if as_json:
         told = [t.to_json() for t in last] if wait else [one.to_json() for one in sent]
-        screen.dump(_told(name, sent, told))
+        uploaded = source.uploaded if isinstance(source, Item) else False
+        screen.dump(_told(name, sent, told, uploaded=uploaded))
     return max((transfer.exit_status for transfer in last), default=0)
 
 
@@ -120,7 +143,7 @@ class _Following:
 
 
 def _told(
-    name: str, sent: list[Sent], transfers: list[dict[str, Any]]
+    name: str, sent: list[Sent], transfers: list[dict[str, Any]], *, uploaded: bool
 ) -> dict[str, Any]:
-    uploaded = any(one.uploaded for one in sent)
+    uploaded = uploaded or any(one.uploaded for one in sent)
     return {"name": name, "uploaded": uploaded, "transfers": transfers}

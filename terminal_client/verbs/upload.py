@@ -9,9 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from maild.mail.plain import amount
-from terminal_client import screen
+from terminal_client import recording, screen
+from terminal_client.errors import UsageError
 from terminal_client.naming import shown
 from terminal_client.progress import shown_progress
+from terminal_client.recording import (
+    IdleOption,
+    LiveOption,
+    NameOption,
+    Recording,
+)
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.terminal import Terminal
 
@@ -22,6 +29,9 @@ def upload(
     again: Annotated[
         bool, typer.Option("--again", help="Upload even what is there already.")
     ] = False,
+    live: LiveOption = False,
+    idle: IdleOption = None,
+    name: NameOption = None,
     as_json: JsonOption = False,
     named: ProfileOption = None,
 ) -> None:
@@ -30,17 +40,31 @@ def upload(
     What is there already, unchanged, is not sent again.  Interrupted, run it again: it
     goes on where it was.
     """
-    screen.run(_upload(screen.chosen(context, named), files, again, as_json))
+    if live and (again or len(files) > 1):
+        raise UsageError("--live is about one recording")
+    records = [
+        recording.wanted(str(f), live=live, idle=idle, name=name, as_json=as_json)
+        for f in files
+    ]
+    screen.run(_upload(screen.chosen(context, named), files, records, again, as_json))
 
 
 async def _upload(
-    who: str | None, files: list[Path], again: bool, as_json: bool
+    who: str | None,
+    files: list[Path],
+    records: list[Recording | None],
+    again: bool,
+    as_json: bool,
 ) -> None:
     told: list[dict[str, Any]] = []
     async with Terminal.open(who) as terminal:
-        for path in files:
-            with shown_progress(path.name) as progress:
-                item = await terminal.upload(path, progress=progress, again=again)
+        for path, record in zip(files, records, strict=True):
+            if record is not None:
+                item = await record.upload(terminal, [])
+                await record.finish_abandoned(terminal)
+            else:
+                with shown_progress(path.name) as progress:
+                    item = await terminal.upload(path, progress=progress, again=again)
             told.append({**item.to_json(), "uploaded": item.uploaded})
             if not as_json:
                 how = "uploaded" if item.uploaded else "already there"
