@@ -14,6 +14,7 @@ from maild.smtpd import replies
 from maild.smtpd.at_hand import AtHand
 from maild.smtpd.intake import SHORT, Intake
 from maild.smtpd.listener import Listener
+from maild.smtpd.replies import TOO_LARGE
 from maild.smtpd.thread import in_thread
 from maild.smtpd.trace_fields import trace_fields
 from maild.smtpd.transaction import DROPPED, DROPPED_TICKETED, Transaction
@@ -51,8 +52,8 @@ class Reception:
         """
         refusal = _refusal(transaction, chunk)
         if refusal is not None:
-            if transaction is not None and transaction.is_live:
-                # Nobody could know before that it would not fit.
+            if transaction is not None and transaction.is_live and refusal is TOO_LARGE:
+                # Nobody could know before that it would never fit.
                 await self._listener.checkpoints.give_up(transaction)
             await self._take_away(transaction, chunk.size, refusal)
             raise ReplyError(refusal)

@@ -13,7 +13,7 @@ import pytest
 
 from maild.mail.compose import Facts, ItemFacts, upload_head
 from maild.mail.transfer import Lifetimes, State
-from maild.store import arriving, item_view, mailboxes, meaning, transfers
+from maild.store import arriving, item_view, mailboxes, meaning, quota, transfers
 from maild.store.arriving import KEYWORD
 from maild.store.index import Tx
 from maild.store.items import Item
@@ -203,6 +203,26 @@ async def test_what_grows_too_large_is_given_up(tmp_path: Path) -> None:
         await speaker.says("RSET", 250)
         await speaker.says(MAIL, 250)  # nothing to go on with
         await speaker.close()
+
+
+async def test_what_does_not_fit_now_goes_on_later(station: Live) -> None:
+    octets = content(SIZE)
+    message = head() + octets
+    index = station.store.index
+    await index.write(quota.set_quota, station.alice, 500_000)
+    speaker = await begun(station, message)
+    item, _ = await stub(station)
+    reply = await speaker.chunk(message[CUT:], 452, last=False)
+    assert reply.status == "4.2.2"
+    await speaker.close()
+    assert [i.id for i in await station.items(station.alice)] == [item.id]
+    await index.write(quota.set_quota, station.alice, None)
+    speaker = await Speaker.alice(station)
+    offset = int((await speaker.says(MAIL, 355)).text.split()[0])
+    await speaker.chunk(message[offset:], 250)
+    (whole,) = await station.items(station.alice)
+    assert (whole.id, whole.sha256) == (item.id, digest(octets))
+    await speaker.close()
 
 
 async def test_what_nobody_goes_on_with_is_given_up(station: Live) -> None:
