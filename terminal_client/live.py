@@ -64,8 +64,10 @@ class LiveUploads:
                         "nothing tells here when it is closed; "
                         f"{file.idle:g} s without growth will do (--idle)"
                     )
-                async with self._outgoing.turn(file.path, tries):
-                    return await self._item(file, told_name(file.path), tries)
+                async with self._outgoing.turn(file.path, tries) as others_did:
+                    if not others_did:
+                        return await self._item(file, told_name(file.path), tries)
+                return await self.file(path, progress, idle)  # as they have left it
         return await self._uploads.upload(path, progress)
 
     async def spool(self, spool: Spool, name: str, progress: Progress) -> Item:

@@ -17,7 +17,7 @@ import typer
 
 from maild.mail.plain import amount, short
 from terminal_client import screen
-from terminal_client.errors import UsageError
+from terminal_client.errors import TerminalError, UsageError
 from terminal_client.library import Item
 from terminal_client.live_spool import Spool
 from terminal_client.naming import shown, told_name
@@ -82,10 +82,18 @@ class Recording:
         return item
 
     async def finish_abandoned(self, terminal: Terminal) -> None:
-        """Bring what killed terminals have left of pipes into the Library."""
+        """Bring what killed terminals have left of pipes into the Library.
+
+        What does not work now is left to the next one: it is not what was asked for.
+        """
         if self.what != STDIN:
             return
-        for item in await terminal.finish_recordings():
+        try:
+            found = await terminal.finish_recordings()
+        except TerminalError as error:
+            screen.remark(f"an earlier recording is not in your Library yet: {error}")
+            return
+        for item in found:
             screen.remark(
                 f"an earlier recording is in your Library: {shown(item.name)}, "
                 f"{amount(item.size)}, id {item.id}"

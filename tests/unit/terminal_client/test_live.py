@@ -252,3 +252,29 @@ async def test_what_is_left_of_a_pipe_is_finished_by_the_next(tmp_path: Path) ->
     assert target.message.endswith(bytes(8000))
     assert target.offsets[:2] == [0, 2000]
     assert list(made.profile.directory.glob("live-*")) == []
+
+
+async def test_two_at_once_upload_it_once(tmp_path: Path) -> None:
+    path, target, seen = tmp_path / "a.mkv", Target(), list[int]()
+    async with (
+        servers(tmp_path, smtp=target.serve) as made,
+        terminal(made.profile) as one,
+        terminal(made.profile) as two,
+    ):
+        with (
+            mock.patch.object(one._uploads, "arrived"),
+            mock.patch.object(two._uploads, "upload") as ordinary,
+        ):
+            with writing(path) as writer:
+                writer.write(b"one")
+                first = asyncio.ensure_future(
+                    one.file(path, lambda done, total: seen.append(done), None)
+                )
+                await until(partial(reached, seen, 3))
+                second = asyncio.ensure_future(two.file(path, lambda *_: None, None))
+                writer.write(b"two")
+                await until(partial(reached, seen, 6))
+            await first
+            await second
+        ordinary.assert_awaited_once()  # which finds it there
+    assert len(target.transids) == 1
