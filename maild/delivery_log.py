@@ -172,6 +172,21 @@ def finished(queue_id: str, *, state: str, reason: str, trace: str) -> None:
     _queue.info("%s: %s (%s), trace=%s", queue_id, state, clean(reason), trace)
 
 
+def parted(
+    queue_id: str, *, to: str, why: str, octets: int, size: int | None, trace: str
+) -> None:
+    """Log that what was to arrive will not; ``octets`` of it were here."""
+    _queue.info(
+        "%s: given up (%s): to=<%s>, octets=%d, size=%s, trace=%s",
+        queue_id,
+        why,
+        clean(to),
+        octets,
+        "unknown" if size is None else size,
+        trace,
+    )
+
+
 def notified(queue_id: str, *, to: str, delayed: bool, trace: str) -> None:
     """Log that the sender has been told; as Postfix's bounce daemon says it."""
     _queue.info(

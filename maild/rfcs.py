@@ -30,6 +30,7 @@ TITLES: Final[dict[int, str]] = {
     3501: "IMAP4rev1",
     3502: "IMAP MULTIAPPEND",
     3516: "IMAP4 Binary Content Extension",
+    3834: "Recommendations for Automatic Responses to Electronic Mail",
     3848: "ESMTP and LMTP Transmission Types Registration",
     3879: "Deprecating Site Local Addresses",
     4013: "SASLprep: Stringprep Profile for User Names and Passwords",

@@ -4,6 +4,7 @@
 - a share without ticket is offered (to a server of ours) or mailed (to any other);
 - a share with ticket is pushed: never without TLS that proves who the peer is;
 - an answer that brings a ticket goes by such TLS, too;
+- a withdrawal goes where an offer may go;
 - ordinary mail and other answers go as they are.
 
 An attempt ends in exactly one recorded event and one delivery line.
@@ -20,7 +21,7 @@ from maild.delivery.client import Session, Tls
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
 from maild.delivery.outcome import Outcome, failed
-from maild.delivery.push import Push
+from maild.delivery.push import NOT_OURS, Push
 from maild.delivery.record import Record
 from maild.delivery.route import Route
 from maild.delivery.trust import InsecureError
@@ -54,6 +55,8 @@ class Attempt:
         self._session: Session | None = None
         self._secret = ""
         """What a peer may repeat to us and nobody may read: the proof."""
+        self._offers = False
+        """Whether an offer is on its way: the server may have it, or not."""
         self.is_decided = False
         """Set once only the goodbye is left: there is nothing to stop any more."""
 
@@ -68,6 +71,8 @@ class Attempt:
             if self._session is not None:
                 self._session.channel.abort()
             self._record.log_line(Outcome(Event.FAIL_FOR_NOW, STOPPED))
+            if self._offers:
+                self._record.offer_left()
             raise
         self.is_decided = True
         try:
@@ -109,6 +114,8 @@ class Attempt:
         secret = ticketed or transfer.carries_ticket
         level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
         with Octets(means.store.blobs, means.readers) as octets:
+            if transfer.kind is Kind.WITHDRAWAL:
+                return await self._withdraw(route, octets)
             if transfer.kind is not Kind.SHARE:
                 return await self._mail(route, level, octets)
             item = await self._item()
@@ -149,21 +156,33 @@ class Attempt:
             raise NotFoundError("a share without an item")
         return await self._means.store.index.read(items.get, account, item)
 
-    # -- the four things an attempt can do ----------------------------------------
+    # -- the five things an attempt can do ----------------------------------------
 
     async def _mail(self, route: Route, level: Tls, octets: Octets) -> Outcome:
+        mail = await self._letter()
+        session = await self._connect(route, level)
+        reply = await letter.send(session, mail, octets, self._tally)
+        return Outcome(Event.DELIVER, reply)
+
+    async def _withdraw(self, route: Route, octets: Octets) -> Outcome:
+        """Tell who took an offer of ours that it is over; nobody else."""
+        mail = await self._letter()
+        session = await self._connect_to_offer(route)
+        if not session.takes_pushes:
+            raise ReplyError(NOT_OURS)
+        reply = await letter.send(session, mail, octets, self._tally)
+        return Outcome(Event.DELIVER, reply)
+
+    async def _letter(self) -> Letter:
         transfer = self._transfer
         if transfer.content_id is None:
             raise NotFoundError("a mail without content")
         content = await self._means.store.index.read(
             messages.content, transfer.content_id
         )
-        session = await self._connect(route, level)
-        mail = Letter(
+        return Letter(
             transfer.sender, transfer.recipient, content.rope, transfer.smtputf8
         )
-        reply = await letter.send(session, mail, octets, self._tally)
-        return Outcome(Event.DELIVER, reply)
 
     async def _offer(self, session: Session, octets: Octets, item: Item) -> Outcome:
         """Seed 207: only the offer leaves, no octet of the content."""
@@ -173,6 +192,7 @@ class Attempt:
         facts = Facts(f"{transfer.id}.offer@{hostname}", now, transfer.trace)
         composed = parcel.offer(transfer, item, goods, facts)
         mail = Letter(transfer.sender, transfer.recipient, parcel.plain_rope(composed))
+        self._offers = True
         reply = await letter.send(session, mail, octets, self._tally)
         self._tally.landed = 0
         return Outcome(Event.OFFER_TAKEN, reply)

@@ -12,8 +12,8 @@ from maild import delivery_log
 from maild.delivery.outcome import Outcome, content_starts, record
 from maild.delivery.work import Means, Tally
 from maild.delivery_log import Delays
-from maild.mail.transfer import IllegalTransitionError, retry_delay
-from maild.store import trace
+from maild.mail.transfer import Event, IllegalTransitionError, retry_delay
+from maild.store import trace, transfers
 from maild.store.errors import NotFoundError, StoreBrokenError
 from maild.store.trace import TraceEvent
 from maild.store.transfers import Transfer
@@ -40,6 +40,15 @@ class Record:
         text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
         await self._means.store.index.write(
             content_starts, self._transfer, self._now(), self._event(text)
+        )
+
+    def offer_left(self) -> None:
+        """Record that the server may have an offer, though its transfer may be over.
+
+        Not waited for: should it get lost, whoever accepts the offer is told then.
+        """
+        self._means.store.index.submit(
+            transfers.withdraw_if_over, self._transfer.id, self._now()
         )
 
     async def keep(
@@ -87,6 +96,8 @@ class Record:
         except (IllegalTransitionError, NotFoundError):
             # the answer overtook the offer's 250, or the transfer was taken back
             await index.write(trace.note, event)
+            if outcome.event is Event.OFFER_TAKEN:
+                self.offer_left()
 
     def log_line(self, outcome: Outcome) -> None:
         """Log the delivery line."""

@@ -22,7 +22,7 @@ from maild.mail.letter import (
     transfer_line,
 )
 from maild.mail.notice import failure_notice
-from maild.mail.offer import MAX_JSON, MEDIA_TYPE, Answer, Offer
+from maild.mail.offer import MAX_JSON, MEDIA_TYPE, Answer, Offer, Withdrawal
 from maild.mail.push import (
     digest_in,
     push_frame,
@@ -49,6 +49,7 @@ __all__ = [
     "transfer_view",
     "upload_head",
     "with_digest",
+    "withdrawal_message",
 ]
 
 MAX_THUMBNAIL = 10 * 1024
@@ -110,6 +111,18 @@ def answer_message(answer: Answer, facts: Facts) -> Composed:
     said = build.text_leaf(plain.answer_text(answer))
     root = build.Multi("mixed", (said, build.facts_leaf(MEDIA_TYPE, answer.to_json())))
     return build.write(fields, root, facts.message_id)
+
+
+def withdrawal_message(withdrawal: Withdrawal, facts: Facts) -> Composed:
+    """Return what tells a peer that an offer's content will not come."""
+    fields = [
+        *head(withdrawal.sender, withdrawal.recipient, facts),
+        field("Subject", f"Withdrawn: offer {withdrawal.offer_id}"),
+        field("Auto-Submitted", "auto-generated"),
+    ]
+    said = build.text_leaf(plain.withdrawal_text(withdrawal))
+    json = build.facts_leaf(MEDIA_TYPE, withdrawal.to_json())
+    return build.write(fields, build.Multi("mixed", (said, json)), facts.message_id)
 
 
 def item_stub(item: ItemFacts, account: Address, facts: Facts) -> Composed:

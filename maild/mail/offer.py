@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The facts of offers and answers: the JSON part and the proof of consent.
+"""The facts of offers, answers and withdrawals, and the proof of consent.
 
 Carried as ``application/vnd.maild+json`` beside a text that says the same to a human;
 the schema is docs/protocol.md.  A *ticket* is 128 random bits given by the recipient's
@@ -116,6 +116,31 @@ class Answer:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Says that what was offered will not come, or not come to its end."""
+
+    offer_id: str
+    nonce: str
+    """The offer's; without it nothing counts."""
+    sender: Address
+    """Who offered, and sends this."""
+    recipient: Address
+    """Who was offered to; it goes to this address."""
+    trace: str
+
+    def to_json(self) -> str:
+        """Return the facts part."""
+        return _dump(
+            kind="withdrawal",
+            offer=self.offer_id,
+            nonce=self.nonce,
+            sender=str(self.sender),
+            recipient=str(self.recipient),
+            trace=self.trace,
+        )
+
+
 def proof(ticket: str, offer_id: str, sender: Address, recipient: Address) -> str:
     """Return the left side of the TRANSID that shows a push is wanted.
 
@@ -127,7 +152,7 @@ def proof(ticket: str, offer_id: str, sender: Address, recipient: Address) -> st
     return base64.b32encode(digest[:20]).decode().lower()
 
 
-def parse_facts(octets: bytes) -> Offer | Answer:
+def parse_facts(octets: bytes) -> Offer | Answer | Withdrawal:
     """Read a facts part; raise `OfferError` on anything but a whole, sane one."""
     if len(octets) > MAX_JSON:
         raise OfferError("the facts are larger than 16 KiB")
@@ -143,8 +168,10 @@ def parse_facts(octets: bytes) -> Offer | Answer:
             return _offer(facts)
         case "answer":
             return _answer(facts)
+        case "withdrawal":
+            return _withdrawal(facts)
         case _:
-            raise OfferError("kind: neither offer nor answer")
+            raise OfferError("kind: neither offer, answer nor withdrawal")
 
 
 def _offer(facts: _Facts) -> Offer:
@@ -179,6 +206,16 @@ def _answer(facts: _Facts) -> Answer:
         ticket=facts.matching("ticket", _HEX128) if accepted else None,
         size=facts.number("size"),
         expires=facts.number("expires"),
+        trace=facts.matching("trace", _ID),
+    )
+
+
+def _withdrawal(facts: _Facts) -> Withdrawal:
+    return Withdrawal(
+        offer_id=facts.matching("offer", _ID),
+        nonce=facts.matching("nonce", _ID),
+        sender=facts.address("sender"),
+        recipient=facts.address("recipient"),
         trace=facts.matching("trace", _ID),
     )
 

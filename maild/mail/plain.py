@@ -7,7 +7,7 @@ import re
 from html import escape
 
 from maild.mail.header import date, printable
-from maild.mail.offer import Answer, Offer
+from maild.mail.offer import Answer, Offer, Withdrawal
 
 SHORT = 100
 """Characters of a file name in a Subject."""
@@ -110,6 +110,14 @@ def answer_text(answer: Answer) -> str:
             f"Up to {answer.size} octets may be sent until {date(answer.expires)}.",
         ]
     return "\n".join(lines)
+
+
+def withdrawal_text(withdrawal: Withdrawal) -> str:
+    """Return what a withdrawal says."""
+    return (
+        f"{withdrawal.sender} no longer sends what the offer {withdrawal.offer_id}\n"
+        f"was about. Nothing (more) of it will come."
+    )
 
 
 def _quoted(note: str) -> list[str]:

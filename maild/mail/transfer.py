@@ -69,7 +69,14 @@ class Kind(StrEnum):
     """An ordinary message of a user."""
     ANSWER = "answer"
     """Our answer to an offer; never shown to the user, never bounced."""
+    WITHDRAWAL = "withdrawal"
+    """Tells a peer that took an offer of ours that its content will not come."""
 
+
+SILENT = frozenset({Kind.ANSWER, Kind.WITHDRAWAL})
+"""What servers tell each other: never shown to a user, never bounced."""
+UNDELIVERED = frozenset({State.FAILED, State.EXPIRED, State.CANCELLED})
+"""Ends of which a peer that waits for the content knows nothing by itself."""
 
 NEXT: dict[State, dict[Event, State]] = {
     State.QUEUED: {
@@ -81,6 +88,7 @@ NEXT: dict[State, dict[Event, State]] = {
     State.OFFERED: {
         Event.ACCEPT: State.ACCEPTED,
         Event.DECLINE: State.DECLINED,
+        Event.FAIL_FOR_GOOD: State.FAILED,  # the item will never be whole
         Event.EXPIRE: State.EXPIRED,
         Event.CANCEL: State.CANCELLED,
     },

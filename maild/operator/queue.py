@@ -37,7 +37,7 @@ app = typer.Typer(
 
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID..")]
 COLUMNS = (
-    *("id", "state", "moved", "size", "pace"),
+    *("id", "kind", "state", "moved", "size", "pace"),
     *("due", "sender", "recipient", "trouble"),
 )
 FRESH = 10.0

@@ -16,6 +16,7 @@ from maild.operator.console import (
     opened,
     show_json,
 )
+from maild.store import parting
 from maild.store.fsck import Finding
 
 
@@ -48,6 +49,13 @@ def gc(context: typer.Context, config: ConfigOption = None) -> None:
 
     That is blobs without a message, and what broken uploads left behind.
     """
-    with opened(configuration(context, config).server) as records:
-        found = records.store.blobs.collect(records.store.clock())
+    settings = configuration(context, config)
+    with opened(settings.server) as records:
+        now, hostname = records.store.clock(), settings.server.hostname
+        ended = parting.sweep(
+            records.store.index, settings.queue.lifetime, hostname, now
+        )
+        found = records.store.blobs.collect(now)
+    for one in ended:
+        print(f"{one.id}: gave up {one.parting.name}, told {one.to}")
     print(f"removed {found.blobs} blobs, {found.files} files, {found.octets:,} octets")

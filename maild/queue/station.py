@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from maild import delivery_log
 from maild.identity import Identity
 from maild.queue import notices
 from maild.queue.settings import QueueSettings
-from maild.store import consent, trace, transfers
+from maild.store import parting, trace, transfers
 from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
+from maild.store.parting import Ended
 
 _log = logging.getLogger("maild.queue")
 
@@ -111,10 +112,29 @@ class QueueStation:
         before = now - self._settings.keep_finished
         await self._store.index.write(transfers.forget_finished, before)
         await self._store.index.write(trace.forget, before)
+        patience, hostname = self._settings.lifetime, self._hostname
+        self._log_parted(
+            await asyncio.to_thread(
+                parting.sweep, self._store.index, patience, hostname, now
+            )
+        )
         await asyncio.to_thread(self._store.blobs.collect, now)
 
     async def _expire_offers(self, now: float) -> None:
         """Close offers made to us: nobody waits for that, so once a minute will do."""
         if abs(now - self._looked_at_offers) >= LONGEST_SLEEP:
             self._looked_at_offers = now
-            await self._store.index.write(consent.expire, now)
+            self._log_parted(
+                await self._store.index.write(parting.expire, self._hostname, now)
+            )
+
+    def _log_parted(self, ended: Iterable[Ended]) -> None:
+        for one in ended:
+            delivery_log.parted(
+                one.id,
+                to=str(one.to),
+                why=str(one.parting.cause),
+                octets=one.parting.landed,
+                size=one.parting.size,
+                trace=one.trace,
+            )

@@ -12,7 +12,7 @@ from maild.mail.envelope import MailFrom, RcptTo
 from maild.mail.reply import ReplyError
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
-from maild.smtpd.restart import key_of
+from maild.smtpd.restart import key_of, key_of_push
 from maild.smtpd.trace_fields import trace_fields
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
 from maild.store import consent
@@ -104,11 +104,16 @@ class Admission:
     ) -> Transaction | None:
         proof, store = new.mail.proof, self._listener.store
         assert proof is not None
+        assert new.mail.sender is not None
         address = await store.index.read(consent.offered_to, proof)
         if address is None:
             return None
         ticket = await self._redeemed(new.mail, address)
         account = await self._find(address)
+        if ticket is None and await store.index.read(
+            consent.is_over, proof, new.mail.sender, address
+        ):
+            raise ReplyError(replies.NEEDS_OFFER)
         if ticket is None or account is None:
             return None
         await self._admit_push(ticket, new.mail.size or 0, tls=tls)
@@ -256,7 +261,7 @@ def _bound_push(mail: MailFrom, ticket: Ticket, recipient: Address) -> Envelope:
     assert mail.sender is not None
     sender, to = mail.sender.key, recipient.key
     return Envelope(
-        key=key_of("push", ticket.proof, sender, to),
+        key=key_of_push(ticket.proof, mail.sender, recipient),
         kind=Kind.PUSH,
         account_id=ticket.accepted.account_id,
         sender=sender,

@@ -13,12 +13,13 @@ from functools import partial
 
 from maild import delivery_log, ids
 from maild.mail.compose import digest_in
-from maild.mail.offer import Answer, Offer, OfferError, parse_facts
+from maild.mail.offer import Answer, Offer, OfferError, Withdrawal, parse_facts
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.smtpd import filing, inbox, kept, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.intake import Intake
 from maild.smtpd.listener import Listener
+from maild.smtpd.restart import key_of_push
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Ticket, Transaction
 from maild.store import (
@@ -26,6 +27,7 @@ from maild.store import (
     arriving,
     checkpoints,
     consent,
+    parting,
     renderings,
     transfers,
 )
@@ -122,6 +124,10 @@ async def _take_in(
     facts = _facts(arrived)
     if isinstance(facts, Answer) and await _hear(listener, transaction, facts, now):
         return reply
+    if isinstance(facts, Withdrawal) and await _forgo(
+        listener, transaction, facts, now
+    ):
+        return reply
     offered = facts if isinstance(facts, Offer) else None
     fresh = [
         Randomness(ids.nonce(), ids.queue_id())
@@ -133,7 +139,7 @@ async def _take_in(
     return reply
 
 
-def _facts(arrived: Arrived) -> Offer | Answer | None:
+def _facts(arrived: Arrived) -> Offer | Answer | Withdrawal | None:
     if arrived.facts is None:
         return None
     try:
@@ -226,7 +232,7 @@ def _keep_push(
     filing.told(tx, transaction, f"received {blob.size} octets", now)
 
 
-# Offers, answers, ordinary mail
+# Offers, answers, withdrawals, ordinary mail
 
 
 async def _hear(
@@ -246,3 +252,46 @@ async def _hear(
     verdict = "counts" if counts else "does not count"
     _log.info("%s: answer to %s %s", transaction.id, answer.offer_id, verdict)
     return counts or await listener.store.index.read(transfers.is_answered, answer)
+
+
+async def _forgo(
+    listener: Listener, transaction: Transaction, withdrawal: Withdrawal, now: float
+) -> bool:
+    """End what its sender has taken back; False when that is not who sent this.
+
+    One that does not count (a second one, or of what has arrived) is forgotten.
+    """
+    sender, store = transaction.mail.sender, listener.store
+    accounts_meant = [
+        r.account
+        for r in transaction.recipients
+        if r.address.key == withdrawal.recipient.key
+    ]
+    if sender is None or sender.key != withdrawal.sender.key or not accounts_meant:
+        return False
+    assert accounts_meant[0] is not None
+    ended = await store.index.write(
+        parting.withdrawn,
+        accounts_meant[0].id,
+        withdrawal,
+        listener.identity.hostname,
+        now,
+    )
+    verdict = "does not count" if ended is None else "counts"
+    _log.info("%s: withdrawal of %s %s", transaction.id, withdrawal.offer_id, verdict)
+    if ended is None:
+        return True
+    delivery_log.parted(
+        ended.id,
+        to=str(ended.to),
+        why=str(ended.parting.cause),
+        octets=ended.parting.landed,
+        size=ended.parting.size,
+        trace=ended.trace,
+    )
+    if ended.proof is not None:
+        key = key_of_push(ended.proof, withdrawal.sender, withdrawal.recipient)
+        await listener.checkpoints.end(key)
+    if ended.blob_id is not None:
+        store.blobs.forget(ended.blob_id)
+    return True

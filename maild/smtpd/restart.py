@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+from maild.mail.address import Address
 from maild.mail.reply import ReplyError
 from maild.smtpd.intake import Intake
 from maild.smtpd.showing import Shown, shown
@@ -42,10 +43,29 @@ def key_of(*secret: str) -> str:
     return hashlib.sha256("\0".join(secret).encode()).hexdigest()
 
 
+def key_of_push(proof: str, sender: Address, recipient: Address) -> str:
+    """Return under what the checkpoint of a push is kept."""
+    return key_of("push", proof, sender.key, recipient.key)
+
+
 @dataclass(frozen=True, slots=True)
 class _Interrupted:
     transaction: Transaction
     since: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """Which connection a transaction comes by."""
+
+    key: str
+    task: asyncio.Task[None]
+
+    async def cut(self) -> None:
+        """End it, if it has not ended; what it brought is kept."""
+        if not self.task.done():
+            self.task.cancel()
+            await asyncio.wait([self.task])
 
 
 class Checkpoints:
@@ -67,7 +87,7 @@ class Checkpoints:
         self._store = store
         self._lifetime = lifetime
         self._kept: dict[str, _Interrupted] = {}
-        self._active: dict[str, asyncio.Task[None]] = {}
+        self._active: dict[str, _Sending] = {}
         # Both by lane: a second push of one rendering goes on where the first one is.
 
     # Who is sending
@@ -79,10 +99,9 @@ class Checkpoints:
         be dead without having said so; what it brought is kept.
         """
         old = self._active.get(bound.lane)
-        if old is not None and old is not task and not old.done():
-            old.cancel()
-            await asyncio.wait([old])
-        self._active[bound.lane] = task
+        if old is not None and old.task is not task:
+            await old.cut()
+        self._active[bound.lane] = _Sending(bound.key, task)
 
     # In memory
 
@@ -105,8 +124,8 @@ class Checkpoints:
         for lane, interrupted in list(self._kept.items()):
             if interrupted.since < before:
                 self._let_go(lane)
-        for lane, task in list(self._active.items()):
-            if task.done():
+        for lane, sending in list(self._active.items()):
+            if sending.task.done():
                 del self._active[lane]
 
     def _let_go(self, lane: str) -> None:
@@ -175,6 +194,21 @@ class Checkpoints:
             await in_thread(self._threads, transaction.intake.abandon)
             transaction.is_borrowed = False  # there was nothing wrong with that
             await self.drop(transaction)
+
+    async def end(self, key: str) -> None:
+        """Let go of what its sender has given up, wherever it is."""
+        for sending in list(self._active.values()):
+            if sending.key == key:
+                await sending.cut()
+        for lane, found in list(self._kept.items()):
+            transaction = found.transaction
+            if transaction.bound is not None and transaction.bound.key == key:
+                del self._kept[lane]
+                assert transaction.intake is not None
+                await in_thread(self._threads, transaction.intake.abandon)
+        known = await self.known(key)
+        if known is not None and known.final_reply is None:
+            await self._forget(key, known.message_id)
 
     # Going on
 

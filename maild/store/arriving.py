@@ -16,7 +16,7 @@ from maild.mail.compose import Composed
 from maild.mail.reply import Reply
 from maild.mail.structure import Structure
 from maild.mail.transfer import NEXT, Event, State
-from maild.store import consent, items, live, messages, transfers
+from maild.store import checkpoints, consent, items, live, messages, transfers
 from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.rope import Base64, Constant, Raw, Rope
@@ -143,7 +143,7 @@ def give_up(tx: Tx, item_id: str, now: float) -> Item | None:
 
 def refuse(tx: Tx, item: Item, now: float) -> None:
     """Take away an item because its reader wants no more of it while it arrives."""
-    tx.run("DELETE FROM checkpoint WHERE message_id = ?1", item.id)
+    checkpoints.forget_message(tx, item.id)
     consent.taken_back(tx, item.id)
     _take_away(tx, item, now)
 

@@ -166,6 +166,11 @@ def forget(tx: Tx, key: str) -> None:
     tx.run("DELETE FROM checkpoint WHERE key = ?1", key)
 
 
+def forget_message(tx: Tx, message_id: str) -> None:
+    """Remove the checkpoint of a message that will not be gone on with."""
+    tx.run("DELETE FROM checkpoint WHERE message_id = ?1", message_id)
+
+
 def expire(tx: Tx, now: float) -> int:
     """Remove the checkpoints that nobody has come back for; return how many."""
     return tx.run(

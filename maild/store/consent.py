@@ -21,8 +21,6 @@ ANSWER_LIFETIME = 5 * 86400.0
 """Seconds until an answer that cannot be delivered is given up (RFC 5321 §4.5.4.1)."""
 LONGEST_OFFER = 90 * 86400.0
 """Seconds an offer stays open at most, whatever its sender says."""
-REMEMBERED = 30 * 86400.0
-"""Seconds for which an offer that is over stays listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Accepted:
     """What names the push: `maild.store.renderings`."""
 
 
-_OFFER = """SELECT id, nonce, sender, recipient, name, type, size, sha256, created,
+SELECT = """SELECT id, nonce, sender, recipient, name, type, size, sha256, created,
     expires, home, trace, note, rendering, state, content_id FROM offer """
 
 
@@ -109,7 +107,7 @@ def decide(
     The proof of the ticket is kept, the ticket itself only travels in the answer.
     """
     row = tx.one(
-        _OFFER
+        SELECT
         + """WHERE content_id = ?1 AND account_id = ?2 AND state = 'open'
             AND expires > ?3""",
         content_id,
@@ -118,7 +116,7 @@ def decide(
     )
     if row is None:
         return False
-    offer = _offer(row)
+    offer = from_row(row)
     expires = max(float(offer.expires), now + TICKET_LIFETIME)
     proof = proof_of(fresh.ticket, offer.id, offer.sender, offer.recipient)
     tx.run(
@@ -226,6 +224,18 @@ def offered_to(tx: Tx, proof: str) -> Address | None:
     return None if found is None else parse_address(found)
 
 
+def is_over(tx: Tx, proof: str, sender: Address, recipient: Address) -> bool:
+    """Whether the offer that ``proof`` was for, between these two, opens nothing more.
+
+    What was offered is then no ordinary mail, however small it is.
+    """
+    row = tx.one("SELECT sender, recipient FROM offer WHERE proof = ?1", proof)
+    return row is not None and (
+        parse_address(row[0]).key == sender.key
+        and parse_address(row[1]).key == recipient.key
+    )
+
+
 def arrives(tx: Tx, proof: str, item_id: str) -> None:
     """Record as which item the content of an accepted offer is arriving."""
     tx.run("UPDATE offer SET item_id = ?2 WHERE proof = ?1", proof, item_id)
@@ -285,44 +295,19 @@ def open_offers(tx: Tx, account_id: int, now: float) -> list[tuple[Offer, str]]:
     One that is open but past its time is listed as expired.
     """
     rows = tx.all(
-        _OFFER + "WHERE account_id = ?1 ORDER BY created DESC, id", account_id
+        SELECT + "WHERE account_id = ?1 ORDER BY created DESC, id", account_id
     )
     found: list[tuple[Offer, str]] = []
     for row in rows:
-        offer = _offer(row)
+        offer = from_row(row)
         state = row[14]
         late = state in ("open", "accepted") and offer.expires <= now
         found.append((offer, "expired" if late else state))
     return found
 
 
-def expire(tx: Tx, now: float) -> int:
-    """Mark open and accepted offers that have expired; return how many.
-
-    Offers that have been over for a month are forgotten.
-    """
-    rows = tx.all(
-        """SELECT account_id, id, content_id FROM offer
-        WHERE expires <= ?1 AND state IN ('open', 'accepted')""",
-        now,
-    )
-    for account_id, offer_id, content_id in rows:
-        tx.run(
-            """UPDATE offer SET state = 'expired', reserved = 0, content_id = NULL
-            WHERE account_id = ?1 AND id = ?2""",
-            account_id,
-            offer_id,
-        )
-        if content_id is not None:
-            messages.release_content(tx, content_id)
-        tx.changed(f"account:{account_id}")
-    tx.run(
-        "DELETE FROM offer WHERE expires <= ?1 AND content_id IS NULL", now - REMEMBERED
-    )
-    return len(rows)
-
-
-def _offer(row: Row) -> Offer:
+def from_row(row: Row) -> Offer:
+    """Return the offer that a row of `SELECT` says; more columns may follow."""
     return Offer(
         id=row[0],
         nonce=row[1],

@@ -4,7 +4,8 @@
 Files go inside the job that removes (or misses) their record: no other process can
 then seal the same content in between.  Nothing younger than an hour is touched, because
 a blob is sealed a moment before the first message refers to it; what a checkpoint needs
-stays as long as that.
+stays as long as that.  What stops arriving is given up in
+`maild.store.parting`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from maild.store import arriving, checkpoints
+from maild.store import checkpoints
 from maild.store.blob_disk import Disk
 from maild.store.index import Index, Tx
 
@@ -34,8 +35,6 @@ class Collected:
 def collect(disk: Disk, index: Index, now: float, older_than: float) -> Collected:
     """Remove what nothing refers to since ``older_than`` seconds; blocks."""
     index.submit(checkpoints.expire, now).result()
-    for item_id in index.read_here(arriving.stranded, now):
-        index.submit(arriving.give_up, item_id, now).result()
     before = now - older_than
     blobs = files = octets = last = 0
     while True:

@@ -11,9 +11,9 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
 from maild.mail.reply import Reply
-from maild.mail.transfer import ACTIVE, FINAL, Event, Kind, State, retry_delay
+from maild.mail.transfer import ACTIVE, FINAL, SILENT, Event, Kind, State, retry_delay
 from maild.mail.transfer import advance as next_state
-from maild.store import messages, trace, transfer_view
+from maild.store import messages, trace, transfer_view, withdrawals
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
@@ -65,6 +65,8 @@ def advance(
 ) -> Transfer:
     """Apply an event, record the reply, renew its message in Transfers, wake all.
 
+    A peer that waits for what will not come is told.
+
     ``due`` is when a deferred one may be tried again.
     """
     old = get(tx, transfer_id)
@@ -89,6 +91,7 @@ def advance(
     update(tx, new)
     said = f"{event} {new.status} {new.reply}" if reply is not None else str(event)
     _note(tx, new, now, said.rstrip())
+    withdrawals.after(tx, old, new, now)
     return new
 
 
@@ -107,7 +110,7 @@ def release_content(tx: Tx, transfer: Transfer, *, told: bool = False) -> Transf
     """
     needed = transfer.state not in FINAL or (
         transfer.state not in (State.SENT, State.CANCELLED)
-        and transfer.kind is not Kind.ANSWER
+        and transfer.kind not in SILENT
         and transfer.sender is not None
         and not told
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from maild.mail.reply import Reply
-from maild.mail.transfer import ACTIVE, CLAIMABLE, NEXT, Event, State
+from maild.mail.transfer import ACTIVE, CLAIMABLE, NEXT, SILENT, Event, State
 from maild.store import messages, transfer_view
 from maild.store.index import Tx
 from maild.store.transfer_moves import advance, release_content
@@ -37,6 +37,7 @@ bring there will not have to be sent again."""
 _DUE = f"""held = 0 AND state IN ({listed(CLAIMABLE)}) AND NOT ({_SAME_PUSH})"""
 _IDLE = frozenset(state for state, moves in NEXT.items() if Event.EXPIRE in moves)
 _BAD_ENDS = frozenset({State.FAILED, State.DECLINED, State.EXPIRED})
+_FOR_PEOPLE = "kind NOT IN ('{}')".format("', '".join(sorted(SILENT)))
 _NO_ANSWER = Reply(450, "4.7", "the recipient did not answer in time")
 _TOO_LATE = Reply(450, "4.7", "it could not be delivered in time")
 
@@ -180,9 +181,9 @@ def next_warning(tx: Tx, delay_warning: float) -> float | None:
     if not delay_warning:
         return None
     found = tx.value(
-        """SELECT min(created) FROM transfer
+        f"""SELECT min(created) FROM transfer
         WHERE warned = 0 AND state = 'deferred'
-            AND kind != 'answer' AND sender != ''"""
+            AND {_FOR_PEOPLE} AND sender != ''"""  # noqa: S608 - ours
     )
     return None if found is None else float(found) + delay_warning
 
@@ -260,18 +261,18 @@ class Notice:
 def notices_due(tx: Tx, now: float, delay_warning: float) -> list[Notice]:
     """Return transfers whose sender must be told of an end or a delay.
 
-    Never about an answer or a message with the null path (RFC 5321 §4.5.5).
+    Never about an answer, a withdrawal or what has the null path (RFC 5321 §4.5.5).
     """
     rows = tx.all(
         SELECT
         + f"""WHERE warned < 2 AND state IN ({listed(_BAD_ENDS)})
-            AND kind != 'answer' AND sender != '' ORDER BY changed"""
+            AND {_FOR_PEOPLE} AND sender != '' ORDER BY changed"""
     )
     if delay_warning:
         rows += tx.all(
             SELECT
-            + """WHERE warned = 0 AND state = 'deferred' AND created <= ?1
-                AND kind != 'answer' AND sender != '' ORDER BY created""",
+            + f"""WHERE warned = 0 AND state = 'deferred' AND created <= ?1
+                AND {_FOR_PEOPLE} AND sender != '' ORDER BY created""",
             now - delay_warning,
         )
     return [

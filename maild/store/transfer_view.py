@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 
 from maild.mail import compose
-from maild.mail.transfer import KEYWORD, Kind, State
+from maild.mail.transfer import KEYWORD, SILENT, Kind, State
 from maild.store import accounts, mailboxes, messages, metadata
 from maild.store.index import Tx
 from maild.store.transfer_records import Transfer
@@ -25,8 +25,8 @@ _KEYWORDS = tuple(KEYWORD.values())
 
 
 def is_shown(transfer: Transfer) -> bool:
-    """Whether it is a user's own; answers and notices are the server's affair."""
-    return transfer.account_id is not None and transfer.kind is not Kind.ANSWER
+    """Whether it is a user's own; what servers tell each other is their affair."""
+    return transfer.account_id is not None and transfer.kind not in SILENT
 
 
 def show(tx: Tx, transfer: Transfer, now: float) -> Transfer:

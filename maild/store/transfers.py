@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from maild.mail.address import Address
 from maild.mail.offer import Answer
 from maild.mail.reply import Reply
-from maild.mail.transfer import NEXT, Event, Kind, Lifetimes, State
-from maild.store import accounts, mailboxes, transfer_view
+from maild.mail.transfer import NEXT, UNDELIVERED, Event, Kind, Lifetimes, State
+from maild.store import accounts, mailboxes, transfer_view, withdrawals
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.transfer_moves import (
@@ -53,6 +53,7 @@ from maild.store.transfer_records import (
     of_item,
     update,
 )
+from maild.store.withdrawals import if_over as withdraw_if_over
 
 __all__ = [
     "WHEN_CLOSED",
@@ -86,6 +87,7 @@ __all__ = [
     "progress",
     "progress_together",
     "share",
+    "withdraw_if_over",
 ]
 
 LONGEST_TICKET = 30 * 86400.0
@@ -170,16 +172,21 @@ def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bo
     """Apply an answer that has come in; False (and nothing changes) unless it counts.
 
     It counts when transfer id, nonce and both addresses match an offered share, it came
-    from the offered address, and it is the first.
+    from the offered address, and it is the first.  Who accepts what is over meanwhile
+    is told that it is.
     """
     try:
         transfer = get(tx, answer.offer_id)
     except NotFoundError:
         return False
     event = Event.ACCEPT if answer.accepted else Event.DECLINE
-    if not _counts(transfer, answer, envelope_sender) or now > transfer.expires:
+    if not _matches(transfer, answer, envelope_sender):
         return False
-    if event not in NEXT[transfer.state]:
+    is_late = now > transfer.expires and transfer.ticket is None
+    if answer.accepted and (is_late or transfer.state in UNDELIVERED):
+        withdrawals.queue(tx, transfer, now)
+        return False
+    if is_late or transfer.ticket is not None or event not in NEXT[transfer.state]:
         return False
     if answer.accepted:
         transfer = replace(
@@ -201,10 +208,10 @@ def is_answered(tx: Tx, answer: Answer) -> bool:
     )
 
 
-def _counts(transfer: Transfer, answer: Answer, envelope_sender: Address) -> bool:
+def _matches(transfer: Transfer, answer: Answer, envelope_sender: Address) -> bool:
+    """Whether the answer comes from whom the transfer was offered to."""
     return (
         transfer.kind is Kind.SHARE
-        and transfer.ticket is None
         and transfer.sender is not None
         and hmac.compare_digest(
             (transfer.nonce or "").encode(), answer.nonce.encode() or b"-"

@@ -31,9 +31,11 @@ from maild.mail.compose import (
     transfer_view,
     upload_head,
     with_digest,
+    withdrawal_message,
 )
 from maild.mail.header import field, file_name, printable
-from maild.mail.offer import Answer, Offer, parse_facts
+from maild.mail.offer import Answer, Offer, Withdrawal, parse_facts
+from maild.mail.parting import Cause, Parting, parting_notice
 from maild.mail.reply import Reply
 from maild.mail.structure import Part
 from tests.unit.wire.rendering import read
@@ -194,6 +196,34 @@ def test_answers(bob: Address, accepted: bool) -> None:
     facts = read(made.octets).reader.facts
     assert facts is not None
     assert parse_facts(facts) == answer
+
+
+@given(ADDRESSES)
+def test_withdrawals(bob: Address) -> None:
+    withdrawal = Withdrawal("offer-0001", "n" * 32, ALICE, bob, "t" * 16)
+    made = withdrawal_message(withdrawal, FACTS)
+    check(made)
+    facts = read(made.octets).reader.facts
+    assert facts is not None
+    assert parse_facts(facts) == withdrawal
+
+
+PARTINGS = st.builds(
+    Parting,
+    cause=st.sampled_from(Cause),
+    name=FOREIGN,
+    sender=ADDRESSES,
+    size=st.none() | st.integers(0, 2**63 - 1),
+    landed=st.integers(0, 2**63 - 1),
+)
+
+
+@settings(deadline=None)
+@given(PARTINGS)
+def test_partings(parting: Parting) -> None:
+    found = check(parting_notice(parting, ALICE, "mx.a.example", FACTS))
+    assert found["Auto-Submitted"] == "auto-generated"
+    assert (printable(parting.name) or "unnamed") in found.get_content()
 
 
 @settings(deadline=None)

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maild.mail.address import Address
-from maild.mail.offer import MAX_SIZE, Answer, Offer, OfferError, parse_facts, proof
+from maild.mail.offer import (
+    MAX_SIZE,
+    Answer,
+    Offer,
+    OfferError,
+    Withdrawal,
+    parse_facts,
+    proof,
+)
 
 ADDRESS = st.builds(
     Address, st.from_regex(r"[a-zé+]{1,10}", fullmatch=True), st.just("a.example")
@@ -60,8 +68,13 @@ ANSWERS = st.builds(
 )
 
 
-@given(OFFERS | ANSWERS)
-def test_what_is_written_is_read(facts: Offer | Answer) -> None:
+WITHDRAWALS = st.builds(
+    Withdrawal, offer_id=ID, nonce=ID, sender=ADDRESS, recipient=ADDRESS, trace=ID
+)
+
+
+@given(OFFERS | ANSWERS | WITHDRAWALS)
+def test_what_is_written_is_read(facts: Offer | Answer | Withdrawal) -> None:
     assert parse_facts(facts.to_json().encode()) == facts
 
 
@@ -80,9 +93,9 @@ JSON = st.recursive(
 )
 
 
-@given(OFFERS | ANSWERS, st.data())
+@given(OFFERS | ANSWERS | WITHDRAWALS, st.data())
 def test_any_member_replaced_is_read_or_refused(
-    facts: Offer | Answer, data: st.DataObject
+    facts: Offer | Answer | Withdrawal, data: st.DataObject
 ) -> None:
     found = json.loads(facts.to_json())
     name = data.draw(st.sampled_from(sorted(found)))
@@ -91,13 +104,13 @@ def test_any_member_replaced_is_read_or_refused(
         read = parse_facts(json.dumps(found).encode())
     except OfferError:
         return
-    assert isinstance(read, Offer | Answer)
-    assert 0 <= read.size <= MAX_SIZE
+    assert isinstance(read, type(facts) | Withdrawal)
+    assert isinstance(read, Withdrawal) or 0 <= read.size <= MAX_SIZE
 
 
-@given(OFFERS | ANSWERS, st.data())
+@given(OFFERS | ANSWERS | WITHDRAWALS, st.data())
 def test_any_member_missing_is_read_or_refused(
-    facts: Offer | Answer, data: st.DataObject
+    facts: Offer | Answer | Withdrawal, data: st.DataObject
 ) -> None:
     found = json.loads(facts.to_json())
     del found[data.draw(st.sampled_from(sorted(found)))]

@@ -8,7 +8,7 @@ import pytest
 from maild.mail.address import parse_address
 from maild.mail.offer import Answer, parse_facts, proof
 from maild.mail.transfer import Kind, State
-from maild.store import accounts, consent, messages, transfers
+from maild.store import accounts, consent, messages, parting, transfers
 from maild.store.consent import Randomness
 from maild.store.errors import ExistsError, NotFoundError
 from maild.store.rope import Constant
@@ -161,13 +161,14 @@ def test_time_ends_offers_and_gives_back_what_they_held(room: Room, bob: int) ->
     room.offer(bob, an_offer())
     accepted = room.offer(bob, an_offer(id="offer-0002"))
     decide(room, bob, accepted, yes=True)
-    assert room.write(consent.expire, START + 999) == 0
-    assert room.write(consent.expire, START + 1000) == 1
+    assert room.write(parting.expire, "b.example", START + 999) == []
+    assert sorted(state(room, bob)) == ["accepted", "open"]
+    assert room.write(parting.expire, "b.example", START + 1000) == []
     assert sorted(state(room, bob)) == ["accepted", "expired"]
-    assert room.write(consent.expire, START + 30 * 86400) == 1
+    assert len(room.write(parting.expire, "b.example", START + 30 * 86400)) == 1
     assert room.value("SELECT sum(reserved) FROM offer") == 0
     assert room.value("SELECT count(*) FROM offer WHERE content_id IS NOT NULL") == 0
-    assert room.write(consent.expire, START + 90 * 86400) == 0
+    assert room.write(parting.expire, "b.example", START + 90 * 86400) == []
     assert room.value("SELECT count(*) FROM offer") == 0
     assert room.is_sound()
 

@@ -9,7 +9,7 @@ import pytest
 
 from maild.mail.address import parse_address
 from maild.mail.offer import MAX_SIZE, proof
-from maild.store import consent
+from maild.store import consent, parting
 from maild.store.consent import Randomness
 from tests.store.room import ALICE, BOB, START, TICKET, Room, an_offer
 
@@ -55,7 +55,7 @@ def test_an_offer_that_comes_again_is_known(room: Room, bob: int) -> None:
 def test_a_push_may_end_after_its_ticket(room: Room, bob: int) -> None:
     accept(room, bob, room.offer(bob, an_offer()))
     late = START + 8 * 86400
-    assert room.write(consent.expire, late) == 1
+    assert len(room.write(parting.expire, "b.example", late)) == 1
     assert room.read(consent.redeem, PROOF, ALICE, BOB, late) is None
     room.write(consent.arrived, PROOF, "item-1", "250 2.0.0 item-1", late)
     found = room.read(consent.redeem, PROOF, ALICE, BOB, late + 5 * 86400)

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from maild.store import accounts, consent, items, mailboxes, messages, quota
+from maild.store import accounts, consent, items, mailboxes, messages, parting, quota
 from maild.store.errors import NotFoundError, OverQuotaError
 from maild.store.index import Tx
 from maild.store.quota import Use
@@ -127,7 +127,7 @@ def test_an_accepted_offer_reserves_its_size(room: Room, bob: int) -> None:
     room.write(quota.set_quota, bob, held + 1000)
     assert decide(room, bob, content_id, accepted=True)
     assert used(room, bob) == Use(held + 1000, held, 0, 1000)
-    room.write(consent.expire, room.now + 90 * 86400)
+    room.write(parting.expire, "b.example", room.now + 90 * 86400)
     assert used(room, bob).reserved == 0
 
 

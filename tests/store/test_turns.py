@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from maild.mail.address import parse_address
-from maild.mail.transfer import Event, State
+from maild.mail.transfer import Event, Kind, State
 from maild.store import transfers
 from maild.store.items import Item
 from maild.store.transfers import Transfer
@@ -35,7 +35,7 @@ def ready(room: Room, item: Item, to: str, name: str = "") -> Transfer:
 
 def claimed(room: Room) -> list[str]:
     found = room.write(transfers.claim, "d", DUE, 100)
-    return [str(transfer.recipient) for transfer in found]
+    return [str(each.recipient) for each in found if each.kind is Kind.SHARE]
 
 
 def advance(room: Room, share: Transfer, event: Event, due: float = DUE) -> None:

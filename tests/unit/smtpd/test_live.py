@@ -13,12 +13,20 @@ import pytest
 
 from maild.mail.compose import Facts, ItemFacts, upload_head
 from maild.mail.transfer import Lifetimes, State
-from maild.store import arriving, item_view, mailboxes, meaning, quota, transfers
+from maild.store import (
+    arriving,
+    item_view,
+    mailboxes,
+    meaning,
+    parting,
+    quota,
+    transfers,
+)
 from maild.store.arriving import KEYWORD
 from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.messages import Line
-from tests.unit.smtpd.live import ALICE, NOW, Live, live
+from tests.unit.smtpd.live import ALICE, LIFETIMES, NOW, Live, live
 from tests.unit.smtpd.speaker import Speaker, content
 from tests.unit.smtpd.test_hostile import until
 from tests.unit.smtpd.test_landing import digest
@@ -236,7 +244,11 @@ async def test_what_nobody_goes_on_with_is_given_up(station: Live) -> None:
         tx.run("DELETE FROM checkpoint")
 
     await store.index.write(job)
-    await asyncio.to_thread(store.blobs.collect, NOW + arriving.GRACE + 1)
+    late = NOW + arriving.GRACE + 1
+    (ended,) = await asyncio.to_thread(
+        parting.sweep, store.index, LIFETIMES.queue, "a.example", late
+    )
+    assert ended.parting.size is None
     assert await station.items(station.alice) == []
     assert await station.lines(station.alice, "Items") == []
     assert await store.index.read(messages_left) == 0

@@ -8,13 +8,15 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from maild.mail.parting import Cause
 from maild.mail.reply import Reply
 from maild.smtpd import restart
-from maild.store import checkpoints
+from maild.store import checkpoints, parting
 from maild.store.blobs import INLINE, SEGMENT
 from maild.store.checkpoints import Listed
 from tests.unit.smtpd.live import ALICE, LIFETIMES, NOW, Live, live
@@ -354,10 +356,16 @@ async def test_nobody_waits_for_ever(house: House) -> None:
     blobs = house.station.store.blobs
     later = NOW + LIFETIMES.queue
     assert (await asyncio.to_thread(blobs.collect, later - 1)).blobs == 0
+    index, patience = house.station.store.index, LIFETIMES.queue
+    sweep = partial(parting.sweep, index, patience, "a.example")
+    assert await asyncio.to_thread(sweep, later - 1) == []
+    (ended,) = await asyncio.to_thread(sweep, later)
+    assert ended.parting.cause is Cause.LOST
     found = await asyncio.to_thread(blobs.collect, later)
     assert (found.blobs, found.files) == (1, 1)
     assert listed(house.station) == []
-    again = await push.begin(house.station, 100)
+    again = await Speaker.secure(house.station)
+    await again.says(push.mail, 550)  # its recipient has been told
     await again.close()
     await speaker.close()
 

@@ -6,17 +6,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from maild.mail.parting import Cause
 from maild.mail.transfer import State
-from maild.store import arriving, mailboxes, meaning, messages
+from maild.store import arriving, mailboxes, meaning, messages, parting
 from maild.store.arriving import KEYWORD
 from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.messages import Line
-from tests.unit.smtpd.live import ALICE, NOW, Live, live
+from tests.unit.smtpd.live import ALICE, LIFETIMES, NOW, Live, live
 from tests.unit.smtpd.speaker import Speaker, content, push_of, upload_of
 from tests.unit.smtpd.test_hostile import until
 from tests.unit.smtpd.test_landing import digest
@@ -178,7 +180,7 @@ async def test_who_deletes_what_arrives_gets_no_more_of_it(station: Live) -> Non
     assert await station.items(station.bob) == []
     reply = await speaker.chunk(message[CUT:], 550)
     assert reply.status == "5.7.1"
-    await speaker.says(mail, 250)  # not 355: begins anew, with nothing that opens it
+    await speaker.says(mail, 550)  # neither 355 nor ordinary mail
     await speaker.close()
 
 
@@ -193,9 +195,15 @@ async def test_what_nobody_goes_on_with_is_given_up(station: Live) -> None:
     def job(tx: Tx) -> None:
         tx.run("DELETE FROM checkpoint")
 
-    await asyncio.to_thread(store.blobs.collect, late)
+    sweep = partial(parting.sweep, store.index, LIFETIMES.queue, "a.example", late)
+    await asyncio.to_thread(sweep)
     assert len(await station.items(station.alice)) == 1  # it may still go on
     await store.index.write(job)
-    await asyncio.to_thread(store.blobs.collect, late)
+    (ended,) = await asyncio.to_thread(sweep)
+    assert ended.parting.cause is Cause.UPLOAD
     assert await station.items(station.alice) == []
     assert await station.lines(station.alice, "Library") == []
+    (told,) = await station.lines(station.alice, "INBOX")
+    notice = await station.octets(told.content_id)
+    assert b"Subject: Not uploaded: film.mov" in notice
+    assert await asyncio.to_thread(sweep) == []
