@@ -13,6 +13,7 @@ import asyncio
 from maild.imapd.connection import Writer
 from maild.imapd.sections import Range
 from maild.mail.encoding import CODED_LINE, RAW_LINE
+from maild.store import messages
 from maild.store.blobs import BlobState
 from maild.store.errors import NotFoundError
 from maild.store.house import Store
@@ -61,9 +62,17 @@ class Arrival:
                 before, state = state, await self._state(blob_id)
                 if state.durable > before.durable:
                     grown = time()
+                else:
+                    await self._must_be_there(content)
                 if time() - told >= self.sign_of_life and state.durable < end:
                     told = time()
                     await self._writer.send(self._in_progress(state, end))
+
+    async def _must_be_there(self, content: Content) -> None:
+        try:
+            await self._store.index.read(messages.content, content.id)
+        except NotFoundError as error:  # given up by its sender
+            raise NoError("the message is gone", "EXPUNGEISSUED") from error
 
     async def _state(self, blob_id: int) -> BlobState:
         try:

@@ -157,6 +157,7 @@ def _take_away(tx: Tx, item: Item, now: float) -> None:
     for mailbox_id, uid in places:
         messages.expunge(tx, mailbox_id, [uid])
     tx.run("UPDATE blob SET touched = 0 WHERE id = ?1 AND refs = 0", item.blob_id)
+    tx.changed(f"blob:{item.blob_id}")  # whoever waits for more of it
 
 
 def go_on(tx: Tx, item_id: str, now: float) -> None:

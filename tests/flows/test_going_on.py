@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT, SIGKILL
 
 import pytest
 
-from tests.flows.programs import BIN, Programs, eventually, sha256
-from tests.flows.proxy import CountingProxy
+from tests.flows.legs import leg, running
+from tests.flows.programs import Programs, eventually, sha256
 
 MIB = 2**20
 SIZE = 64 * MIB
@@ -25,40 +22,6 @@ ON_THE_WAY = 6 * MIB
 """Octets at most in socket buffers and pieces when a connection breaks."""
 OVERHEAD = 1.01
 """What TLS and commands add, at most."""
-
-
-@contextmanager
-def leg(
-    programs: Programs, listener: str, *, hold_after: int, holding: str
-) -> Iterator[CountingProxy]:
-    """Carol's terminal reaches one listener through a proxy that stalls once."""
-    profile = Path(programs.account("carol")["profile"]) / "profile.toml"
-    text = profile.read_text()
-    port = programs.port("carol", listener)
-    assert f":{port}" in text
-    with CountingProxy(port, hold_after=hold_after, holding=holding) as proxy:
-        profile.write_text(text.replace(f":{port}", f":{proxy.port}"))
-        try:
-            yield proxy
-        finally:
-            profile.write_text(text)
-
-
-@contextmanager
-def running(programs: Programs, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """Run carol's ``mshare`` beside us."""
-    profile = programs.account("carol")["profile"]
-    process = subprocess.Popen(
-        [str(BIN / "mshare"), "--profile", profile, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        with process:
-            yield process
-    finally:
-        process.kill()
 
 
 def large(folder: Path, name: str) -> Path:
@@ -80,8 +43,8 @@ def test_a_download_goes_on(programs: Programs, tmp_path: Path, end: str) -> Non
 
     held = 26 * MIB
     words = ("get", file.name, "-o", str(target))
-    with leg(programs, "imap", hold_after=held, holding="down") as proxy:
-        with running(programs, *words) as get:
+    with leg(programs, "carol", "imap", hold_after=held, holding="down") as proxy:
+        with running(programs, "carol", *words) as get:
             assert proxy.held.wait(60)
             eventually(lambda: landed() >= held - SLICE - MIB, "slices are kept")
             if end == "cut":
@@ -107,8 +70,10 @@ def test_a_download_goes_on(programs: Programs, tmp_path: Path, end: str) -> Non
 def test_an_upload_goes_on(programs: Programs, tmp_path: Path, end: str) -> None:
     """By the same message: the server has it once, however often it was begun."""
     file = large(tmp_path, f"upload-{end}.bin")
-    with leg(programs, "submission", hold_after=40 * MIB, holding="up") as proxy:
-        with running(programs, "upload", file) as upload:
+    with leg(
+        programs, "carol", "submission", hold_after=40 * MIB, holding="up"
+    ) as proxy:
+        with running(programs, "carol", "upload", file) as upload:
             assert proxy.held.wait(60)
             if end == "kill":
                 upload.kill()
