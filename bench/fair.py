@@ -120,7 +120,7 @@ def saturated(
     programs: Programs, folder: Path, size: int
 ) -> Iterator[Callable[[], bool]]:
     """Upload and push two items, one after the other; yield whether both have gone."""
-    before = pushes(programs)
+    before = pushes(programs, size)
     files = [
         telling.new_file(folder / f"busy-{time.monotonic_ns()}.bin", size)
         for _ in range(2)
@@ -136,7 +136,7 @@ def saturated(
         sending = aside.submit(send)
 
         def over() -> bool:
-            return sending.done() and pushes(programs) >= before + len(files)
+            return sending.done() and pushes(programs, size) >= before + len(files)
 
         yield over
         sending.result()

@@ -117,15 +117,8 @@ def received(programs: Programs, names: Sequence[str]) -> Mapping[str, str]:
     return eventually(look, "bob has everything", PATIENCE)
 
 
-def pushes(programs: Programs) -> int:
-    """Return how many items the first server has said to be sent."""
-    return len(programs.servers["a"].lines(r": to=<.*kind=push.*status=sent"))
-
-
-def is_failed(programs: Programs) -> bool:
-    """Whether a log holds a traceback."""
-    return any(
-        re.search("Traceback", line)
-        for server in programs.servers.values()
-        for line in server.log
-    )
+def pushes(programs: Programs, size: int) -> int:
+    """Return how many attempts of the first server have ended a push of ``size``."""
+    lines = programs.servers["a"].lines(r" status=sent \(")
+    found = (re.search(r"octets=(\d+), offset=(\d+)", line) for line in lines)
+    return sum(int(m[1]) + int(m[2]) >= size for m in found if m)
