@@ -19,6 +19,8 @@ from maild.wire.smtp_reply import ReplyFormatError, ReplyReader
 
 PIECE = 1024 * 1024
 """Octets given to sendfile at once: what one idle timer covers."""
+AT_ONCE = 64 * 1024
+"""Octets given to TLS at once: it keeps what room it needed for them."""
 HIGH_WATER = 64 * 1024
 """Octets that may wait to be sent before the sender waits (asyncio: 512 KiB in TLS)."""
 FAREWELL = 5.0
@@ -123,10 +125,14 @@ class Channel(asyncio.Protocol):
     async def write(self, octets: bytes | bytearray | memoryview) -> None:
         """Write content and wait until the transport has room for more."""
         self._check()
-        self._transport.write(octets)
-        if self._writable.is_set():
-            await asyncio.sleep(0)  # let replies in between two pieces
-            return
+        view = memoryview(octets)
+        for start in range(0, len(view), AT_ONCE):
+            self._transport.write(view[start : start + AT_ONCE])
+            if not self._writable.is_set():
+                await self._wait_for_room()
+        await asyncio.sleep(0)  # let replies in between two pieces
+
+    async def _wait_for_room(self) -> None:
         self._doing = "while sending content"
         try:
             async with asyncio.timeout(self._idle):

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from maild.wire.imap_read import CommandReader
 
+AT_ONCE = 64 * 1024
+"""Octets given to TLS at once: it keeps what room it needed for them."""
 HIGH_WATER = 64 * 1024
 """Octets that may wait to be sent before the sender waits; and unread ones at once."""
 PARTING = 30.0
@@ -110,15 +112,20 @@ class Connection(asyncio.Protocol):
         """Send ``octets``; wait while the client is slow, but not for ever."""
         if self._closed or self._transport is None:
             raise ClosedError
-        self._transport.write(octets)
-        if not self._writable.is_set():
-            try:
-                async with asyncio.timeout(SEND_STALL):
-                    await self._writable.wait()
-            except TimeoutError:
-                self.abort()
-        if self._is_closed():
-            raise ClosedError
+        view = memoryview(octets)
+        for start in range(0, len(view), AT_ONCE):
+            self._transport.write(view[start : start + AT_ONCE])
+            if not self._writable.is_set():
+                await self._wait_for_room()
+            if self._is_closed():
+                raise ClosedError
+
+    async def _wait_for_room(self) -> None:
+        try:
+            async with asyncio.timeout(SEND_STALL):
+                await self._writable.wait()
+        except TimeoutError:
+            self.abort()
 
     async def start_tls(self, context: ssl.SSLContext, before: bytes) -> None:
         """Send ``before``, then begin TLS; what came in clear behind it is dropped.
