@@ -141,17 +141,27 @@ class LiveAttempt(Attempt):
         return look
 
     async def _send(self, at: int, end: int, landed: Landed) -> int:
-        while at < end:
-            piece, digest = await in_thread(self._read, at, min(PIECE, end - at))
-            await self._chunks.send(piece, landed)
-            at += len(piece)
-            if digest is not None:
-                self._marks.append(Mark(at, digest))
+        """Send what there is; the next piece is read while one is sent."""
+        ahead = asyncio.ensure_future(in_thread(self._read, at, end))
+        try:
+            while at < end:
+                piece, digest = await ahead
+                at += len(piece)
+                ahead = asyncio.ensure_future(in_thread(self._read, at, end))
+                await self._chunks.send(piece, landed)
+                if digest is not None:
+                    self._marks.append(Mark(at, digest))
+            await ahead
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
         self._spoke = monotonic()
         return at
 
-    def _read(self, at: int, count: int) -> tuple[bytes, str | None]:
-        piece = self._file.read(at, count)
+    def _read(self, at: int, end: int) -> tuple[bytes, str | None]:
+        if at == end:
+            return b"", None
+        piece = self._file.read(at, min(PIECE, end - at))
         return piece, self._file.hash.digest_at(at + len(piece))
 
     def _note(self, acknowledged: int) -> None:
