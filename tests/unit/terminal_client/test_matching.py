@@ -65,6 +65,12 @@ def test_an_upload_that_was_never_acknowledged_does_not_count() -> None:
     assert match(begun, TERMINAL, TABLE_2).finding is Finding.EDITED
 
 
+def test_what_still_arrives_does_not_count() -> None:
+    half = replace(TABLE_2[0], arriving=True)
+    assert match(FIRST, TERMINAL, [half]).finding is Finding.ARRIVING
+    assert not match(FIRST, TERMINAL, [half]).sharing
+
+
 def test_a_digest_that_the_server_shows_must_agree() -> None:
     shown = replace(TABLE_2[0], sha256="1" * 64)
     assert match(FIRST, TERMINAL, [shown]).finding is Finding.EDITED
