@@ -28,9 +28,10 @@ from maild.operator.console import (
     show,
     show_one,
 )
-from maild.store import accounts
+from maild.store import accounts, transfers
 from maild.store import quota as store_quota
 from maild.store.accounts import Account, ScramKeys
+from maild.store.index import Tx
 from maild.store.quota import Use
 
 app = typer.Typer(
@@ -128,7 +129,7 @@ def rm(
         question = f"Remove {account.address} and everything it holds?"
         if not yes and not _confirmed(question):
             raise OperatorError("nothing has been removed", os.EX_USAGE)
-        records.write(accounts.remove, account.id)
+        records.write(_remove, account.id, records.store.clock())
     print(f"{account.address} has been removed")
 
 
@@ -277,6 +278,12 @@ def _password(from_stdin: bool, generate: bool) -> tuple[str, bool]:
 
 def _confirmed(question: str) -> bool:
     return sys.stdin.isatty() and typer.confirm(question)
+
+
+def _remove(tx: Tx, account_id: int, now: float) -> None:
+    """Remove an account; who waits for something of it is told (a job)."""
+    transfers.cancel_all(tx, account_id, now)
+    accounts.remove(tx, account_id)
 
 
 def _report(what: str, password: str | None) -> None:

@@ -68,6 +68,7 @@ __all__ = [
     "begin_waiting",
     "bring_forward",
     "by_view",
+    "cancel_all",
     "claim",
     "everything",
     "expire_due",
@@ -166,6 +167,12 @@ def share(
         return known
     add(tx, transfer, now)
     return get(tx, transfer.id)
+
+
+def cancel_all(tx: Tx, account_id: int, now: float) -> None:
+    """Take back whatever an account has under way: it is going to be removed."""
+    for transfer in everything(tx, account_id, final=False):
+        advance(tx, transfer.id, Event.CANCEL, now)
 
 
 def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bool:

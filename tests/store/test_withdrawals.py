@@ -153,7 +153,8 @@ def test_an_acceptance_past_its_time_is_told_though_time_has_not_passed_yet(
 def test_it_outlives_the_account_and_is_never_bounced(
     room: Room, alice: int, share: Transfer
 ) -> None:
-    move(room, share, *TAKEN, Event.CANCEL)
+    move(room, share, *TAKEN)
+    room.write(transfers.cancel_all, alice, START)
     room.write(accounts.remove, alice)
     (queued,) = withdrawals(room)
     room.now = queued.expires
