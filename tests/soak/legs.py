@@ -50,10 +50,10 @@ class Leg(CountingProxy):
             return int(getattr(self, self._holding))
 
     def hold(self, octets: int) -> None:
-        """Stall after so many octets more."""
+        """Stall a connection after so many octets of its own."""
         self._released.clear()
         self.held.clear()
-        self._hold_after = self.moved + octets
+        self._hold_after = octets
 
     def release(self) -> None:
         """Let what is stalled, and all that comes, go on."""
