@@ -49,6 +49,10 @@ bench: install
 	$(BIN)/python -m bench.hop
 	$(BIN)/python -m bench.small
 	$(BIN)/python -m bench.road
+	$(BIN)/python -m bench.road --narrow
+	$(BIN)/python -m bench.restart
+	$(BIN)/python -m bench.fair
+	$(BIN)/python -m bench.memory
 
 # Everything is tried whatever fails; the exit status tells.  Short: ROUNDS=20 SIZE=256.
 soak: install
