@@ -99,14 +99,5 @@ class Journal:
                 (begun.transid, octets),
             )
 
-    def under_way(self) -> dict[tuple[str, str], int]:
-        """Return how much the server has of each upload, by number and code."""
-        with self._open() as base:
-            rows = base.execute(
-                "SELECT number, code, coalesce(octets, 0)"
-                " FROM uploads LEFT JOIN acknowledged USING (transid)"
-            )
-            return {(f"{number:03d}", code): octets for number, code, octets in rows}
-
     def _open(self) -> AbstractContextManager[sqlite3.Connection]:
         return database.opened(self._path, _SCHEMA)

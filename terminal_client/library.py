@@ -13,7 +13,7 @@ from typing import Any
 from maild.mail.encoding import base64_size
 from maild.mail.offer import MEDIA_TYPE
 from maild.wire.imap_url import ImapUrl
-from terminal_client import mailbox
+from terminal_client import mailbox, metadata
 from terminal_client.choice import by_id
 from terminal_client.errors import NoInputError, ProtocolError, TerminalError
 from terminal_client.matching import Held
@@ -21,6 +21,7 @@ from terminal_client.session_imap import MailboxConnection
 
 LIBRARY = "Library"
 STUBS = "Items"
+ENTRY = "/private/vendor/maild/item"
 ARRIVING = "$Arriving"
 """The keyword of an item of which the server has only a part yet."""
 _DIGEST = re.compile(rb"\bsha-256 ([0-9a-f]{64})\b")
@@ -196,6 +197,18 @@ def _item(facts: dict[str, Any]) -> Item | None:
         arriving=mailbox.has_keyword(facts, ARRIVING),
         trace=fields.get("maild-trace"),
     )
+
+
+async def arrived(connection: MailboxConnection, items: list[Item]) -> list[Item]:
+    """Return the items; those that still arrive with how far they are."""
+    ids = [item.id for item in items if item.arriving]
+    told = await metadata.read(connection, LIBRARY, ENTRY, ids) if ids else {}
+
+    def count(item: Item) -> int | None:
+        octets = told.get(item.id, {}).get("octets")
+        return octets if isinstance(octets, int) else None
+
+    return [replace(i, arrived=count(i)) if i.id in told else i for i in items]
 
 
 async def find(connection: MailboxConnection, name: str) -> Item:

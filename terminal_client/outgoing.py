@@ -96,10 +96,6 @@ class Outgoing:
         await asyncio.to_thread(self._journal.forget, begun)
         return begun.entry, receipt
 
-    def under_way(self) -> dict[tuple[str, str], int]:
-        """Return how much the server has of each upload; waits for the disk."""
-        return self._journal.under_way()
-
     def _lock_of(self, path: Path) -> Path:
         key = hashlib.sha256(os.fsencode(path.expanduser().resolve())).hexdigest()
         return self._profile.directory / f"upload-{key[:16]}.lock"

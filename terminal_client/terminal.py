@@ -226,19 +226,9 @@ class Terminal:
     async def items(self) -> list[Item]:
         """Return the items of the Library, oldest first."""
         async with self._connections.imap() as imap:
-            found = await library.everything(imap)
+            found = await library.arrived(imap, await library.everything(imap))
             digests = await library.digests(imap)
-        known = await asyncio.to_thread(self._uploads.under_way)
-        return [
-            replace(
-                item,
-                sha256=item.sha256 or digests.get(item.id),
-                arrived=known.get((item.number or "", item.code or ""))
-                if item.arriving
-                else None,
-            )
-            for item in found
-        ]
+        return [replace(i, sha256=i.sha256 or digests.get(i.id)) for i in found]
 
     async def find(self, name: str) -> Item:
         """Return an item by id, beginning of an id or file name, with its digest."""

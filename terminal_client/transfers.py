@@ -3,26 +3,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from maild.mail.transfer import FINAL, KEYWORD, State
-from terminal_client import mailbox
+from terminal_client import mailbox, metadata
 from terminal_client.choice import by_id
-from terminal_client.errors import NoInputError, TerminalError
-from terminal_client.imap_answers import values
+from terminal_client.errors import NoInputError
 from terminal_client.session_imap import MailboxConnection
-from terminal_client.session_imap_octets import quoted
 
 TRANSFERS = "Transfers"
 ENTRY = "/private/vendor/maild/transfer"
 _STATES = {keyword.casefold(): state for state, keyword in KEYWORD.items()}
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ASKED_AT_ONCE = 50
-"""METADATA entries in one command."""
 _LOOKS = 5
 """Times that the mailbox is looked at, while what is in it gets new UIDs."""
 _STATUS = {
@@ -88,7 +83,7 @@ async def everything(connection: MailboxConnection) -> list[Transfer]:
         shown |= {_id_of(facts): facts for facts in found if _id_of(facts)}
         if len(found) >= len(uids):
             break  # none got a new UID after the search, as a new state brings one
-    details = await _details(connection, list(shown))
+    details = await metadata.read(connection, TRANSFERS, ENTRY, list(shown))
     every = [_transfer(i, facts, details.get(i, {})) for i, facts in shown.items()]
     return sorted(every, key=lambda t: (t.created, t.uid))
 
@@ -104,7 +99,8 @@ async def again(connection: MailboxConnection, known: list[Transfer]) -> list[Tr
 
     None shows less than before, whatever a server that was restored tells.
     """
-    details = await _details(connection, [t.id for t in known if not t.is_final])
+    open_ones = [t.id for t in known if not t.is_final]
+    details = await metadata.read(connection, TRANSFERS, ENTRY, open_ones)
     if all(t.is_final or t.id in details for t in known):
         return [_renewed(t, details[t.id]) if not t.is_final else t for t in known]
     # A server without such entries, or a transfer that somebody has removed.
@@ -203,41 +199,3 @@ def _state(told: Any, shown: State) -> State:
 
 def _number(value: Any) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
-
-
-async def _details(
-    connection: MailboxConnection, ids: list[str]
-) -> dict[str, dict[str, Any]]:
-    """Return what METADATA (RFC 5464) says about transfers, if there is any."""
-    found: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(ids), _ASKED_AT_ONCE):
-        entries = " ".join(map(_entry, ids[start : start + _ASKED_AT_ONCE]))
-        try:
-            responses = await connection.run(
-                "GETMETADATA", quoted(TRANSFERS), f"({entries})"
-            )
-        except TerminalError:
-            if connection.is_open:
-                return found
-            raise
-        for response in responses:
-            match values(response):
-                case ["*", str(kind), _, list(pairs)] if kind.upper() == "METADATA":
-                    found.update(_entries(pairs))
-                case _:
-                    pass
-    return found
-
-
-def _entries(pairs: list[Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for name, value in zip(pairs[::2], pairs[1::2], strict=False):
-        text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-        try:
-            facts = json.loads(value) if isinstance(value, bytes) else None
-        except ValueError:
-            continue
-        if isinstance(facts, dict):
-            # Entry names know no case (RFC 5464 §4.1), ids do.
-            found[str(facts.get("id") or text.rpartition("/")[2])] = facts
-    return found

@@ -27,10 +27,6 @@ class Uploads:
         self._outgoing = Outgoing(who, memory, connections)
         self._connections = connections
 
-    def under_way(self) -> dict[tuple[str, str], int]:
-        """Return how much the server has of uploads from here, by number and code."""
-        return self._outgoing.under_way()
-
     async def check(self, path: Path) -> matching.Outcome:
         """Find out whether a file is on the server; mark the flag in Table 1."""
         with await asyncio.to_thread(reading.open_file, path) as file:

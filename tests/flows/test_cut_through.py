@@ -102,6 +102,7 @@ def test_it_is_read_before_it_has_been_uploaded(
                 (item,) = items_named(programs, name, file)
                 assert (item["arriving"], item["size"]) == (True, SIZE)
                 assert item["sha256"] is None
+                assert 0 < item["arrived"] < SIZE
             began = part.read_bytes()
             assert file.read_bytes().startswith(began)
             print(f"{len(began):,} octets at bob, {half.proxy.up:,} of {SIZE:,} went")

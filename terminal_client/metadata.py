@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""Reading the annotations in which a server of ours counts octets (RFC 5464)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from terminal_client.errors import TerminalError
+from terminal_client.imap_answers import values
+from terminal_client.session_imap import MailboxConnection
+from terminal_client.session_imap_octets import quoted
+
+ASKED_AT_ONCE = 50
+"""METADATA entries in one command."""
+
+
+async def read(
+    connection: MailboxConnection, mailbox: str, entry: str, ids: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what the entries ``entry/<id>`` of a mailbox say, where there are any."""
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(ids), ASKED_AT_ONCE):
+        entries = " ".join(
+            f"{entry}/{id_}" for id_ in ids[start : start + ASKED_AT_ONCE]
+        )
+        try:
+            responses = await connection.run(
+                "GETMETADATA", quoted(mailbox), f"({entries})"
+            )
+        except TerminalError:
+            if connection.is_open:
+                return found
+            raise
+        for response in responses:
+            match values(response):
+                case ["*", str(kind), _, list(pairs)] if kind.upper() == "METADATA":
+                    found.update(_entries(pairs))
+                case _:
+                    pass
+    return found
+
+
+def _entries(pairs: list[Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in zip(pairs[::2], pairs[1::2], strict=False):
+        text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        try:
+            facts = json.loads(value) if isinstance(value, bytes) else None
+        except ValueError:
+            continue
+        if isinstance(facts, dict):
+            # Entry names know no case (RFC 5464 §4.1), ids do.
+            found[str(facts.get("id") or text.rpartition("/")[2])] = facts
+    return found
