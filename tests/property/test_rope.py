@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maild.store.blobs import Blobs
+from maild.store.blobs import LEAST, MOST, READING, Blobs
 from maild.store.errors import DamagedError, InUseError
 from maild.store.reading import PIECE, RopeReader
 from maild.store.rope import Base64, Constant, Raw, Rope, rope_from_columns
+from maild.store.sharing import Shared
 
 BLOBS = {
     1: b"",
@@ -31,6 +32,7 @@ class Shelf:
 
     def __init__(self, *, is_sealed: bool = True) -> None:
         self._is_sealed = is_sealed
+        self.readings = Shared(READING, LEAST, MOST)
 
     def open(self, blob: int) -> Book:
         return Book(BLOBS[blob], is_sealed=self._is_sealed)

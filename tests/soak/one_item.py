@@ -130,13 +130,13 @@ def _trouble(
     names = {legs.upload: "upload", legs.push: "push", legs.download: "download"}
     with ThreadPoolExecutor() as watchers:
         for leg, who in victims.items():
-            whats = [partial(_cut, leg, names[leg])] * cuts
+            breaks = [partial(_cut, leg, names[leg])] * cuts
             for victim in who:
                 shared = 2 if victim in ("a", "b") else 1  # it is in two legs
-                whats += [partial(_kill, two, victim)] * (kills // shared or 1)
-            chance.shuffle(whats)
-            at = sorted(chance.randrange(size // 50, size) for _ in whats)
-            plan = list(zip(at, whats, strict=True))
+                breaks += [partial(_kill, two, victim)] * (kills // shared or 1)
+            chance.shuffle(breaks)
+            at = sorted(chance.randrange(size // 50, size) for _ in breaks)
+            plan = list(zip(at, breaks, strict=True))
             watchers.submit(_follow, leg, plan, over, done)
         try:
             yield done
