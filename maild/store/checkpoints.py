@@ -13,7 +13,7 @@ from enum import StrEnum
 from maild.store.index import Row, Tx
 
 MOST_EACH = 1000
-"""Checkpoints of one account; the one that was touched first goes first."""
+"""Checkpoints of one account; what is over goes first, then what was touched first."""
 MOST = 10_000
 """Checkpoints in all."""
 
@@ -77,6 +77,18 @@ class Listed:
 
 _GREW = """max(touched, coalesce(
     (SELECT blob.touched FROM blob WHERE blob.id = checkpoint.blob_id), 0))"""
+_OLDEST_EACH = (
+    """SELECT key FROM checkpoint INDEXED BY checkpoint_over_of
+    WHERE account_id = ?1 AND blob_id IS NULL ORDER BY touched LIMIT 1""",
+    "SELECT key FROM checkpoint WHERE account_id = ?1 ORDER BY touched LIMIT 1",
+)
+"""Who has to go: what is over, of which only the reply may be asked for again; then
+what was touched first."""
+_OLDEST = (
+    """SELECT key FROM checkpoint INDEXED BY checkpoint_over
+    WHERE blob_id IS NULL ORDER BY touched LIMIT 1""",
+    "SELECT key FROM checkpoint ORDER BY touched LIMIT 1",
+)
 _COLUMNS = """key, kind, account_id, sender, recipient, size, body, rendering,
     message_id, head, ours, blob_id, final_reply, lifetime"""
 
@@ -135,19 +147,17 @@ def keep(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
 
 
 def _make_room(tx: Tx, account_id: int) -> None:
-    """Drop what is too much; whoever is still sending it only loses its restart."""
+    """Drop what is too much, what is over first; the rest only loses its restart."""
     each = "SELECT count(*) FROM checkpoint WHERE account_id = ?1"
     if tx.value(each, account_id) >= MOST_EACH:
-        tx.run(
-            """DELETE FROM checkpoint WHERE key = (SELECT key FROM checkpoint
-                WHERE account_id = ?1 ORDER BY touched LIMIT 1)""",
-            account_id,
-        )
+        _drop_oldest(tx, _OLDEST_EACH, account_id)
     if tx.value("SELECT count(*) FROM checkpoint") >= MOST:
-        tx.run(
-            """DELETE FROM checkpoint WHERE key =
-                (SELECT key FROM checkpoint ORDER BY touched LIMIT 1)"""
-        )
+        _drop_oldest(tx, _OLDEST)
+
+
+def _drop_oldest(tx: Tx, queries: tuple[str, str], *parameters: int) -> None:
+    found = (tx.value(query, *parameters) for query in queries)
+    forget(tx, next(key for key in found if key is not None))
 
 
 def find(tx: Tx, key: str, now: float) -> Checkpoint | None:

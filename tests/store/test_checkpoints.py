@@ -8,18 +8,31 @@ from typing import Any
 
 from maild.mail.address import Address
 from maild.store import blob_records, checkpoints
-from maild.store.checkpoints import MOST, MOST_EACH, Checkpoint, Envelope, Kind
+from maild.store.checkpoints import (
+    _OLDEST,
+    _OLDEST_EACH,
+    MOST,
+    MOST_EACH,
+    Checkpoint,
+    Envelope,
+    Kind,
+)
 from tests.store.room import Room
 
 ACCOUNTS = 11
+
+
+def envelope(account: int, name: str) -> Envelope:
+    return Envelope(name, Kind.UPLOAD, account, "s@a", "r@a", 10**9, "BINARYMIME")
 
 
 def begin(room: Room, account: int, name: str) -> Future[Any]:
     """Keep a checkpoint of an upload that has begun, without waiting."""
     index = room.store.index
     index.submit(blob_records.register, name, None, room.now)
-    envelope = Envelope(name, Kind.UPLOAD, account, "s@a", "r@a", 10**9, "BINARYMIME")
-    checkpoint = Checkpoint(envelope, name, b"head", 0, None, None, 1000.0)
+    checkpoint = Checkpoint(
+        envelope(account, name), name, b"head", 0, None, None, 1000.0
+    )
     room.now += 1e-3
     return index.submit(checkpoints.begin, checkpoint, name, room.now)
 
@@ -46,15 +59,37 @@ def test_there_are_never_more_than_ten_thousand(room: Room) -> None:
         assert room.read(checkpoints.find, f"{owner}-5", room.now) is not None
 
 
+def finish(room: Room, account: int, name: str) -> Future[Any]:
+    """Keep the reply to an upload that is whole, without waiting."""
+    room.now += 1e-3
+    whole = envelope(account, name), name, "250 2.0.0 ok", 1000.0
+    return room.store.index.submit(checkpoints.finish, *whole, room.now)
+
+
+def test_what_is_over_makes_room_first(room: Room) -> None:
+    """A large upload goes on where it was, however many small ones came meanwhile."""
+    owners = [room.account(Address(f"u{n}", "a.example")) for n in range(ACCOUNTS)]
+    for owner in owners:
+        begin(room, owner, f"large-{owner}")
+    done = [
+        finish(room, owner, f"{owner}-{number}")
+        for owner in owners
+        for number in range(MOST_EACH + 5)
+    ]
+    done[-1].result()
+    listed = room.read(checkpoints.everything)
+    assert len(listed) == MOST
+    assert sum(each.checkpoint.blob_id is not None for each in listed) == ACCOUNTS
+
+
 def test_what_is_asked_for_is_looked_up(room: Room) -> None:
     """What a MAIL command costs does not grow with how many there are."""
 
     def plan(tx: Any) -> list[str]:
         asked = [
             "SELECT 1 FROM checkpoint WHERE key = 'x'",
-            """SELECT key FROM checkpoint WHERE account_id = 1
-            ORDER BY touched LIMIT 1""",
-            "SELECT key FROM checkpoint ORDER BY touched LIMIT 1",
+            *(query.replace("?1", "1") for query in _OLDEST_EACH),
+            *_OLDEST,
         ]
         return [row[3] for sql in asked for row in tx.all("EXPLAIN QUERY PLAN " + sql)]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from maild.mail.transfer import Event, State
-from maild.store import items, messages, transfers
+from maild.store import item_view, items, messages, transfers
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.items import Item
@@ -123,3 +123,10 @@ def test_mail_in_inbox_stays_when_it_holds_the_file(
     received(room, alice, attached=attached)
     room.write(items.remove, alice, "received", START)
     assert len(room.lines(alice, "INBOX")) == attached
+
+
+def test_an_item_is_looked_up_by_its_entry(room: Room) -> None:
+    """Names of entries know no case; a client may ask for many, of many items."""
+    sql = item_view._SELECT + "AND lower(item.id) = ?2"
+    plan = room.read(lambda tx: tx.all("EXPLAIN QUERY PLAN " + sql, 1, "x"))
+    assert any("item_by_entry" in row[3] for row in plan)
