@@ -19,6 +19,9 @@ from maild.store.transfer_records import Transfer, get, insert, listed
 
 LIFETIME = 5 * 86400.0
 """Seconds until one that cannot be delivered is given up (RFC 5321 §4.5.4.1)."""
+MOST = 10
+"""Of one transfer, as long as they are remembered: who accepts again and again what is
+over has been told often enough."""
 
 
 def after(tx: Tx, old: Transfer, new: Transfer, now: float) -> None:
@@ -48,13 +51,14 @@ def queue(tx: Tx, transfer: Transfer, now: float) -> None:
 
     It belongs to no account: it is to be told even when that is removed.
     """
-    number = 1
-    while (known := _find(tx, _name(transfer, number))) is not None:
+    for number in range(1, MOST + 1):
+        known = _find(tx, _name(transfer, number))
+        if known is None:
+            insert(tx, _composed(tx, transfer, _name(transfer, number), now))
+            return
         if known.state not in FINAL:
             _hasten(tx, known, now)
             return
-        number += 1
-    insert(tx, _composed(tx, transfer, _name(transfer, number), now))
 
 
 def _name(transfer: Transfer, number: int) -> str:

@@ -15,6 +15,7 @@ from maild.mail.transfer import Event, Kind, State
 from maild.store import accounts, arriving, items, messages, transfers
 from maild.store.rope import Constant
 from maild.store.transfers import Transfer
+from maild.store.withdrawals import MOST
 from tests.store.room import ALICE, BOB, NONCE, START, TRACE, Room, move
 from tests.store.test_answers import an_answer
 
@@ -187,3 +188,15 @@ def test_a_shared_again_item_has_an_offer_of_its_own(
     assert again.state is State.QUEUED
     eve = replace(an_answer(), recipient=parse_address("eve@b.example"))
     assert not room.write(transfers.answered, eve, BOB, START)
+
+
+def test_who_accepts_again_and_again_is_not_told_for_ever(
+    room: Room, share: Transfer
+) -> None:
+    move(room, share, *TAKEN, Event.CANCEL)
+    for _ in range(MOST + 5):
+        for known in withdrawals(room):
+            if known.state is State.QUEUED:
+                move(room, known, Event.CLAIM, Event.DELIVER)
+        assert not room.write(transfers.answered, an_answer(), BOB, START)
+    assert len(withdrawals(room)) == MOST
