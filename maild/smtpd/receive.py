@@ -52,8 +52,8 @@ class Reception:
         """
         refusal = _refusal(transaction, chunk)
         if refusal is not None:
-            if transaction is not None and transaction.is_live and refusal is TOO_LARGE:
-                # Nobody could know before that it would never fit.
+            if transaction is not None and refusal is TOO_LARGE:
+                # It will never fit: what was shown of it goes.
                 await self._listener.checkpoints.give_up(transaction)
             await self._take_away(transaction, chunk.size, refusal)
             raise ReplyError(refusal)

@@ -96,11 +96,13 @@ class Checkpoints:
         """Remember which connection a transaction comes by.
 
         That by which it came so far is ended: the peer has a new one.  The old one may
-        be dead without having said so; what it brought is kept.
+        be dead without having said so; what it brought is kept.  Of several that come
+        meanwhile the last one stays.
         """
         old = self._active.get(bound.lane)
-        if old is not None and old.task is not task:
+        while old is not None and old.task is not task and not old.task.done():
             await old.cut()
+            old = self._active.get(bound.lane)
         self._active[bound.lane] = _Sending(bound.key, task)
 
     # In memory
