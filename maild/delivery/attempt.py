@@ -32,7 +32,7 @@ from maild.mail.offer import proof
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.mail.transfer import Event, IllegalTransitionError, Kind
 from maild.store import items, messages
-from maild.store.errors import NotFoundError, StoreBrokenError, StoreError
+from maild.store.errors import NotFoundError, StoreError
 from maild.store.items import Item
 from maild.store.transfers import Transfer
 
@@ -77,8 +77,9 @@ class Attempt:
         self.is_decided = True
         try:
             await self._record.keep(outcome, self._hang_up)
-        except StoreBrokenError:  # not recorded: the next start makes another attempt
-            outcome = failed(LOCAL_ERROR)
+        except BaseException:
+            if not self._record.is_kept:  # the next start makes another attempt
+                outcome = failed(STOPPED)
             raise
         finally:
             self._record.log_line(outcome)

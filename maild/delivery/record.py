@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from secrets import SystemRandom
+from typing import Any
 
 from maild import delivery_log
 from maild.delivery.outcome import Outcome, content_starts, record
@@ -34,6 +35,8 @@ class Record:
         self._transfer = transfer
         self._means = means
         self._tally = tally
+        self.is_kept = False
+        """Whether the outcome is on the device."""
 
     async def content_starts(self, offset: int, total: int) -> None:
         """Record that content flows, from ``offset`` of ``total`` octets."""
@@ -84,20 +87,31 @@ class Record:
             most=settings.retry_most,
         )
         try:
-            await index.write(
-                record,
-                self._transfer,
-                outcome,
-                now,
-                self._tally,
-                now + delay * _jitter(0.9, 1.1),
-                event,
+            await self._written(
+                index.write(
+                    record,
+                    self._transfer,
+                    outcome,
+                    now,
+                    self._tally,
+                    now + delay * _jitter(0.9, 1.1),
+                    event,
+                )
             )
         except (IllegalTransitionError, NotFoundError):
             # the answer overtook the offer's 250, or the transfer was taken back
             await index.write(trace.note, event)
             if outcome.event is Event.OFFER_TAKEN:
                 self.offer_left()
+
+    async def _written(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Wait for a job even when cancelled: the line must tell what came of it."""
+        task = asyncio.create_task(writing)
+        try:
+            await asyncio.shield(task)
+        finally:
+            await asyncio.wait([task])
+            self.is_kept = task.exception() is None
 
     def log_line(self, outcome: Outcome) -> None:
         """Log the delivery line."""
