@@ -14,7 +14,7 @@ from functools import partial
 from maild import delivery_log, ids
 from maild.mail.compose import digest_in
 from maild.mail.offer import Answer, Offer, OfferError, Withdrawal, parse_facts
-from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
+from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import filing, inbox, kept, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.intake import Intake
@@ -34,7 +34,7 @@ from maild.store import (
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
 from maild.store.consent import Randomness
-from maild.store.errors import ExistsError, NotFoundError
+from maild.store.errors import ExistsError, NotFoundError, StoreError
 from maild.store.index import Tx
 
 _log = logging.getLogger(__name__)
@@ -174,8 +174,7 @@ async def _given_before(
         raise ReplyError(replies.NEEDS_OFFER)
     if accepted.final_reply is None:
         # What was not found is not the offer: it may well be there the next time.
-        _log.error("%s: accepted content could not be kept", transaction.id)
-        raise ReplyError(LOCAL_ERROR)
+        raise StoreError("accepted content could not be kept")
     await listener.checkpoints.drop(transaction)
     return _again(accepted.final_reply)
 

@@ -49,6 +49,36 @@ async def test_a_push_larger_than_it_said(station: Live) -> None:
     await speaker.close()
 
 
+async def rename(station: Live, old: str, new: str) -> None:
+    sql = "UPDATE mailbox SET name = ?2 WHERE name = ?1"
+    await station.store.index.write(lambda tx: tx.run(sql, old, new))
+
+
+async def test_what_could_not_be_kept_is_not_sent_again(station: Live) -> None:
+    """An error of ours costs no content."""
+    octets = content(SIZE)
+    message = push_of(octets, digest(octets))
+    proof = await station.accepted_offer(SIZE)
+    speaker = await Speaker.secure(station)
+    mail = (
+        f"MAIL FROM:<carol@b.example> BODY=BINARYMIME SIZE={len(message)}"
+        f" TRANSID=<{proof}@b.example>"
+    )
+    await speaker.says(mail, 250)
+    await speaker.says("RCPT TO:<bob@a.example>", 250)
+    await speaker.chunk(message[:CUT], 250, last=False)
+    await shown(station, station.bob)
+    await rename(station, "Items", "Lost")
+    assert (await speaker.chunk(message[CUT:], 451)).status == "4.3.0"
+    await rename(station, "Lost", "Items")
+    offset = int((await speaker.says(mail, 355)).text.split()[0])
+    assert offset == message.index(octets) + SIZE
+    await speaker.chunk(message[offset:], 250)
+    (item,) = await station.items(station.bob)
+    assert item.sha256 == digest(octets)
+    await speaker.close()
+
+
 async def test_of_two_who_come_at_once_one_goes_on(station: Live) -> None:
     """Both wait for the end of the connection by which it came; only the last stays."""
     kept = station.station._kept[0]
