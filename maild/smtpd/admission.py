@@ -224,6 +224,8 @@ class Admission:
             transaction.bound = _bound_push(transaction.mail, ticket, address)
         elif size > transaction.size_limit:
             raise ReplyError(replies.NEEDS_OFFER)
+        elif _needs_own_transaction(transaction, account):
+            raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         else:
             await self._need_room(account, size)
         transaction.ticket = ticket
@@ -254,6 +256,20 @@ class Admission:
 
     async def _find(self, address: Address) -> Account | None:
         return await self._listener.residents.find(address)
+
+
+def _needs_own_transaction(transaction: Transaction, account: Account) -> bool:
+    """Whether ``account`` might be without room in the end, or another beside it.
+
+    A message has one reply (RFC 5321 §4.2.5): whose quota can only be looked at when it
+    is here, because its size is not declared, must not refuse it for all.
+    """
+    beside = [r.account for r in transaction.recipients if r.account is not None]
+    return (
+        transaction.mail.size is None
+        and bool(beside)
+        and any(each.quota is not None for each in (account, *beside))
+    )
 
 
 def _bound_push(mail: MailFrom, ticket: Ticket, recipient: Address) -> Envelope:

@@ -172,6 +172,25 @@ async def offered(station: Live, size: int) -> list[str]:
     return [state for _, state in found]
 
 
+@pytest.mark.parametrize("bob_first", [False, True])
+async def test_who_may_be_full_is_alone_when_no_size_is_told(
+    station: Live, *, bob_first: bool
+) -> None:
+    """Or a message would be refused for all because one of them has no room."""
+    await allow(station, station.bob, len(SMALL) * 4)
+    both = ["alice@a.example", "bob@a.example"]
+    first, second = both[::-1] if bob_first else both
+    speaker = await Speaker.hello(station)
+    await speaker.envelope(first)
+    assert (await speaker.says(f"RCPT TO:<{second}>", 452)).status == "4.5.3"
+    await speaker.chunk(SMALL, 250)
+    await speaker.says(f"MAIL FROM:<{STRANGER}> SIZE={len(SMALL)}", 250)
+    await speaker.says("RCPT TO:<alice@a.example>", 250)
+    await speaker.says("RCPT TO:<bob@a.example>", 250)
+    await speaker.chunk(SMALL, 250)
+    await speaker.close()
+
+
 @pytest.mark.parametrize(("room", "state"), [(1, "accepted"), (-1, "open")])
 async def test_what_is_welcome_is_only_accepted_where_it_fits(
     station: Live, room: int, state: str
