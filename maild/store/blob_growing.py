@@ -23,7 +23,9 @@ from maild.store.errors import StoreBrokenError
 from maild.store.index import Index
 
 WATERMARK = 16 * 1024 * 1024
-"""Octets after which a growing blob is synced: what a restart may cost."""
+"""Octets at most that have been taken and are not durable: what a restart may cost."""
+MARK_MOST = WATERMARK // 2
+"""Octets after which a growing blob is synced; as many again may come meanwhile."""
 MARK_FIRST = 256 * 1024
 """Octets after which it is synced first, then twice as many each time: who reads behind
 the writer sees the beginning at once."""
@@ -117,6 +119,10 @@ class GrowingFile:
             )
         if self.size - self._marked >= self._step:
             self.begin_mark()
+        while self.size - self.durable >= WATERMARK:  # the device is slower
+            self.settle()
+            self._raise_failure()
+            self.begin_mark()
 
     def begin_mark(self) -> None:
         """Begin to make what has arrived durable, unless that is under way."""
@@ -125,7 +131,7 @@ class GrowingFile:
             if busy or self._ending or self._marked == self.size or self._failure():
                 return
             self._marked = self.size
-            self._step = min(2 * self._step, WATERMARK)
+            self._step = min(2 * self._step, MARK_MOST)
             self._digest.mark_at(self.size)
             self._marking = self._shop.syncing.submit(self._mark, self.size)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blobs in local files: they grow at their end, are sealed, and are read while growing.
 
-``incoming/<key>`` grows in place.  A watermark (fdatasync every 16 MiB or second) is
+``incoming/<key>`` grows in place.  A watermark (fdatasync every 8 MiB or second) is
 recorded in the index with an XXH3 digest per 4 MiB segment: that durable length is
 what any process may read and what a restart may answer.  Sealing syncs the file,
 renames it to ``blobs/ab/cd/<sha256>`` and syncs the directories; a blob of at most
