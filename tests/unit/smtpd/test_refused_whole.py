@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from maild.smtpd.transaction import FRAMING
-from maild.store import checkpoints
+from maild.store import arriving, checkpoints
 from maild.store.checkpoints import Envelope, Kind
+from maild.store.errors import NotFoundError
 from tests.unit.smtpd.live import Live, live
 from tests.unit.smtpd.speaker import Speaker, content, push_of
 from tests.unit.smtpd.test_landing import digest
@@ -49,12 +50,13 @@ async def test_a_push_larger_than_it_said(station: Live) -> None:
     await speaker.close()
 
 
-async def rename(station: Live, old: str, new: str) -> None:
-    sql = "UPDATE mailbox SET name = ?2 WHERE name = ?1"
-    await station.store.index.write(lambda tx: tx.run(sql, old, new))
+def fails(*_: object, **__: object) -> None:
+    raise NotFoundError("nobody foresaw that")
 
 
-async def test_what_could_not_be_kept_is_not_sent_again(station: Live) -> None:
+async def test_what_could_not_be_kept_is_not_sent_again(
+    station: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An error of ours costs no content."""
     octets = content(SIZE)
     message = push_of(octets, digest(octets))
@@ -68,9 +70,9 @@ async def test_what_could_not_be_kept_is_not_sent_again(station: Live) -> None:
     await speaker.says("RCPT TO:<bob@a.example>", 250)
     await speaker.chunk(message[:CUT], 250, last=False)
     await shown(station, station.bob)
-    await rename(station, "Items", "Lost")
-    assert (await speaker.chunk(message[CUT:], 451)).status == "4.3.0"
-    await rename(station, "Lost", "Items")
+    with monkeypatch.context() as patched:
+        patched.setattr(arriving, "whole", fails)
+        assert (await speaker.chunk(message[CUT:], 451)).status == "4.3.0"
     offset = int((await speaker.says(mail, 355)).text.split()[0])
     assert offset == message.index(octets) + SIZE
     await speaker.chunk(message[offset:], 250)
