@@ -63,9 +63,14 @@ class Case:
         return next((o["id"] for o in offers if o["name"] == self.name), None)
 
     def is_gone_or_whole(self, who: str) -> list[str]:
-        """Download every copy: what is listed can be had, and is right."""
+        """Download every copy: what is listed can be had, and is right.
+
+        What was cut short is shown as arriving: it waits for whoever sends the rest.
+        """
         wrong = []
         for item in self.copies(who):
+            if item["arriving"]:
+                continue
             target = self.folder / "looked-at"
             said = self.pair.terminal(who, "get", item["id"], "-o", target, "--force")
             if said.status != os.EX_OK or digest(target) != digest(self.file):
@@ -103,11 +108,13 @@ def upload(case: Case) -> bool:
 
 
 def uploaded(case: Case, acknowledged: bool) -> list[str]:
-    if acknowledged and not case.copies("alice"):
+    if acknowledged and all(item["arriving"] for item in case.copies("alice")):
         return [f"{case.name}: the upload was acknowledged, and it is lost"]
     wrong = case.is_gone_or_whole("alice")
     if not upload(case) or not case.copies("alice"):
         wrong.append(f"{case.name}: cannot be uploaded again")
+    if any(item["arriving"] for item in case.copies("alice")):
+        wrong.append(f"{case.name}: was uploaded again, and has not arrived")
     return wrong + case.is_gone_or_whole("alice")
 
 
