@@ -132,11 +132,21 @@ def _mail(sender: Address, begun: Begun, *, can_restart: bool) -> MailFrom:
     )
 
 
+def _is_over(reply: Reply) -> bool:
+    """Whether a refusal is of what was uploaded itself, not of its way.
+
+    Its owner has removed it while it arrived: it must not come back by itself.
+    """
+    return reply.is_permanent and reply.detail == "6.0"  # RFC 3463 §3.7
+
+
 async def _must_go_on(connection: SubmissionConnection, reply: Reply) -> None:
     """Raise what a refusal of a known upload means."""
     if reply.is_positive or reply.code == 355:
         return
     await connection.command(b"RSET\r\n")
+    if _is_over(reply):
+        raise errors.from_reply(reply, "go on with the upload")
     if reply.is_permanent:
         raise errors.RestartError(f"the server said {reply}")
     # It may not have noticed yet that the connection before this one is gone.
@@ -206,7 +216,7 @@ class Attempt:
 
     def must_be_positive(self, reply: Reply) -> Reply:
         """Return a positive reply; raise what another one means."""
-        if reply.is_permanent and self._offset:
+        if reply.is_permanent and self._offset and not _is_over(reply):
             raise errors.RestartError(f"the server said {reply}")
         if not reply.is_positive:
             raise errors.from_reply(reply, "upload")

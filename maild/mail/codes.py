@@ -224,8 +224,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "5.6.0": Meaning(
         "Other or undefined media error",
         "The content is not what was offered or announced: another size, another "
-        "digest, or no longer there.",
-        "Offer it again as it is now.",
+        "digest, or no longer there. Or it was removed while it arrived.",
+        "Offer or upload it again as it is now.",
     ),
     "5.6.1": Meaning(
         "Media not supported",

@@ -160,6 +160,10 @@ class Admission:
         kept = await checkpoints.known(bound.key)
         known: Transaction | None = new
         if kept is not None and kept.final_reply is not None and _same(kept, bound):
+            given = replies.again(kept.final_reply)
+            if not given.is_positive:
+                checkpoints.let_go(bound.lane)
+                raise ReplyError(given)
             new.given, new.received = kept.final_reply, kept.envelope.size or 0
         else:
             known = await checkpoints.resume(new, bound, None)

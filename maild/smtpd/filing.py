@@ -125,7 +125,15 @@ def _keep_upload(
     remembered: float,
     now: float,
 ) -> None:
-    """Keep an upload, and its reply for ``remembered`` seconds: it may get lost."""
+    """Keep an upload, and its reply for ``remembered`` seconds: it may get lost.
+
+    One that has ended already ends so again: removed by its owner, it must not come
+    back; kept, by another connection, it is not kept twice.
+    """
+    if transaction.bound is not None:
+        ended = checkpoints.ended(tx, transaction.bound.key, transaction.id)
+        if ended is not None:
+            raise ReplyError(replies.again(ended))
     item = kept.of_upload(transaction, account.id, part, arrived.share, blob.size, now)
     item = replace(item, blob_id=blob.id, sha256=blob.sha256)
     stub = kept.stub(item, account.address, hostname, now)

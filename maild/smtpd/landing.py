@@ -54,7 +54,7 @@ async def land(
 ) -> Reply:
     """Keep a whole message and return its 250; raise `ReplyError` if it cannot be."""
     if transaction.final_reply is not None:
-        return _again(transaction.final_reply)
+        return replies.again(transaction.final_reply)
     try:
         return await _land(listener, transaction, account, client)
     except ReplyError:
@@ -151,13 +151,6 @@ def _facts(arrived: Arrived) -> Offer | Answer | Withdrawal | None:
 # A push
 
 
-def _again(final_reply: str) -> Reply:
-    """Return the 250 that was given before and lost on the way."""
-    status, _, text = final_reply.partition(" ")
-    code, _, rest = text.partition(" ")
-    return Reply(int(status), code.partition(".")[2], rest)
-
-
 async def _given_before(
     listener: Listener, transaction: Transaction, ticket: Ticket, now: float
 ) -> Reply:
@@ -176,7 +169,7 @@ async def _given_before(
         # What was not found is not the offer: it may well be there the next time.
         raise StoreError("accepted content could not be kept")
     await listener.checkpoints.drop(transaction)
-    return _again(accepted.final_reply)
+    return replies.again(accepted.final_reply)
 
 
 def _checked(arrived: Arrived, ticket: Ticket) -> Sealed:

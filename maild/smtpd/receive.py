@@ -51,6 +51,8 @@ class Reception:
         The error hangs up when there is too much to take away.
         """
         refusal = _refusal(transaction, chunk)
+        if refusal is None and transaction is not None:
+            refusal = await self._listener.checkpoints.unwanted(transaction)
         if refusal is not None:
             if transaction is not None and refusal is TOO_LARGE:
                 # It will never fit: what was shown of it goes.

@@ -71,6 +71,13 @@ TOO_MANY_ERRORS = Reply(421, "7.0", "too many errors")
 TOO_MUCH_REFUSED = Reply(421, "7.0", "too much content after a refusal")
 
 
+def again(final_reply: str) -> Reply:
+    """Return a reply that was given before, and is kept as text."""
+    status, _, text = final_reply.partition(" ")
+    code, _, rest = text.partition(" ")
+    return Reply(int(status), code.partition(".")[2], rest)
+
+
 def for_error(error: Exception) -> Reply:
     """Return the reply for an error that is not the peer's fault: always temporary."""
     match error:

@@ -17,12 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from maild.mail.address import Address
-from maild.mail.reply import ReplyError
+from maild.mail.reply import Reply, ReplyError
+from maild.smtpd import replies
 from maild.smtpd.intake import Intake
 from maild.smtpd.showing import Shown, shown
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Transaction
-from maild.store import arriving, checkpoints, renderings
+from maild.store import arriving, checkpoints, consent, renderings
 from maild.store.checkpoints import Checkpoint, Envelope
 from maild.store.consent import Accepted
 from maild.store.errors import DamagedError, NotFoundError, StoreError
@@ -36,6 +37,8 @@ LIFETIME = 45 * 60.0
 MOST = 100
 """Interrupted ones in memory at once; each holds a header block and an open file.
 Going on with another one reads four MiB at most."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether what arrives is still wanted."""
 
 
 def key_of(*secret: str) -> str:
@@ -116,8 +119,8 @@ class Checkpoints:
             return False  # what is left of it, if anything, is in the store
         self.forget(now - LIFETIME)
         while len(self._kept) >= MOST:
-            self._let_go(next(iter(self._kept)))
-        self._let_go(bound.lane)
+            self.let_go(next(iter(self._kept)))
+        self.let_go(bound.lane)
         self._kept[bound.lane] = _Interrupted(transaction, now)
         return True
 
@@ -125,12 +128,12 @@ class Checkpoints:
         """Let go of what was interrupted before ``before`` (Unix seconds)."""
         for lane, interrupted in list(self._kept.items()):
             if interrupted.since < before:
-                self._let_go(lane)
+                self.let_go(lane)
         for lane, sending in list(self._active.items()):
             if sending.task.done():
                 del self._active[lane]
 
-    def _let_go(self, lane: str) -> None:
+    def let_go(self, lane: str) -> None:
         """Close what is open: the store has all that is needed to go on."""
         interrupted = self._kept.pop(lane, None)
         if interrupted is not None and interrupted.transaction.intake is not None:
@@ -139,7 +142,7 @@ class Checkpoints:
     def close(self) -> None:
         """Let go of all of them: the daemon stops."""
         for lane in list(self._kept):
-            self._let_go(lane)
+            self.let_go(lane)
 
     # In the store
 
@@ -169,6 +172,21 @@ class Checkpoints:
     async def known(self, key: str) -> Checkpoint | None:
         """Return what the store has under ``key``."""
         return await self._store.index.read(checkpoints.find, key, self._store.clock())
+
+    async def unwanted(self, transaction: Transaction) -> Reply | None:
+        """Return why no more of a message is wanted: removed while it arrived.
+
+        Looks now and then: whoever deletes what arrives spares its sender the rest.
+        """
+        if transaction.bound is None or transaction.intake is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        if transaction.looked_at is None:
+            transaction.looked_at = now
+        if now - transaction.looked_at < LOOK_EVERY:
+            return None
+        transaction.looked_at = now
+        return await self._store.index.read(_unwanted, transaction)
 
     async def drop(self, transaction: Transaction) -> None:
         """Forget what is not worth going on with; never raises.
@@ -350,9 +368,19 @@ def _begin(
 
 
 def _drop(tx: Tx, key: str, item_id: str, now: float) -> int | None:
-    checkpoints.forget(tx, key)
+    blob_id = checkpoints.drop(tx, key)
     item = arriving.give_up(tx, item_id, now)
-    return None if item is None else item.blob_id
+    return blob_id if item is None else item.blob_id
+
+
+def _unwanted(tx: Tx, transaction: Transaction) -> Reply | None:
+    if transaction.ticket is not None:
+        is_refused = consent.is_refused(tx, transaction.ticket.proof)
+        return replies.NEEDS_OFFER if is_refused else None
+    assert transaction.bound is not None
+    ended = checkpoints.ended(tx, transaction.bound.key, transaction.id)
+    reply = None if ended is None else replies.again(ended)
+    return None if reply is None or reply.is_positive else reply
 
 
 def _is_of(found: _Interrupted, bound: Envelope) -> bool:

@@ -78,6 +78,8 @@ class Transaction:
     dropped: int = 0
     stub_at: float | None = None
     """When the stub of a live upload last said how much there is."""
+    looked_at: float | None = None
+    """When it was last looked whether it is still wanted (seconds of the loop)."""
 
     @property
     def size(self) -> int:

@@ -27,6 +27,7 @@ GRACE = 3600.0
 """Seconds without growth after which what cannot be gone on with is given up."""
 _FLAGS = ("\\Seen", KEYWORD)
 GIVEN_UP = Reply(554, "6.0", "the item stopped arriving and was given up")
+REMOVED = Reply(554, "6.0", "it was removed while it arrived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,14 @@ def give_up(tx: Tx, item_id: str, now: float) -> Item | None:
 
 
 def refuse(tx: Tx, item: Item, now: float) -> None:
-    """Take away an item because its reader wants no more of it while it arrives."""
-    checkpoints.forget_message(tx, item.id)
+    """Take away an item because its reader wants no more of it while it arrives.
+
+    An upload of his own still comes: all that is left of it is the reply to that.
+    """
+    if item.own:
+        checkpoints.refuse(tx, item.id, str(REMOVED), now)
+    else:
+        checkpoints.forget_message(tx, item.id)
     consent.taken_back(tx, item.id)
     _take_away(tx, item, now)
 

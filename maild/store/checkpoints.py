@@ -176,6 +176,34 @@ def forget(tx: Tx, key: str) -> None:
     tx.run("DELETE FROM checkpoint WHERE key = ?1", key)
 
 
+def refuse(tx: Tx, message_id: str, final_reply: str, now: float) -> None:
+    """Let a message end with a refusal, to whoever goes on with it from now on."""
+    tx.run(
+        """UPDATE checkpoint SET head = x'', ours = 0, blob_id = NULL,
+            final_reply = ?2, touched = ?3 WHERE message_id = ?1""",
+        message_id,
+        final_reply,
+        now,
+    )
+
+
+def ended(tx: Tx, key: str, message_id: str) -> str | None:
+    """Return the reply with which a message has ended, if it has."""
+    found: str | None = tx.value(
+        "SELECT final_reply FROM checkpoint WHERE key = ?1 AND message_id = ?2",
+        key,
+        message_id,
+    )
+    return found
+
+
+def drop(tx: Tx, key: str) -> int | None:
+    """Forget what will not be gone on with, unless it has ended; return its blob."""
+    blob_id: int | None = tx.value("SELECT blob_id FROM checkpoint WHERE key = ?1", key)
+    tx.run("DELETE FROM checkpoint WHERE key = ?1 AND final_reply IS NULL", key)
+    return blob_id
+
+
 def forget_message(tx: Tx, message_id: str) -> None:
     """Remove the checkpoint of a message that will not be gone on with."""
     tx.run("DELETE FROM checkpoint WHERE message_id = ?1", message_id)

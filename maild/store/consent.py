@@ -236,6 +236,18 @@ def is_over(tx: Tx, proof: str, sender: Address, recipient: Address) -> bool:
     )
 
 
+def is_refused(tx: Tx, proof: str) -> bool:
+    """Whether the content that ``proof`` was for is not wanted any more."""
+    return (
+        tx.value(
+            """SELECT 1 FROM offer
+            WHERE proof = ?1 AND state IN ('accepted', 'expired', 'arrived')""",
+            proof,
+        )
+        is None
+    )
+
+
 def arrives(tx: Tx, proof: str, item_id: str) -> None:
     """Record as which item the content of an accepted offer is arriving."""
     tx.run("UPDATE offer SET item_id = ?2 WHERE proof = ?1", proof, item_id)

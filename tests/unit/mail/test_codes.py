@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 FROM_ELSEWHERE = {
     "maild/delivery/client.py",
     "maild/queue/notices.py",
-    "maild/smtpd/landing.py",
+    "maild/smtpd/replies.py",
     "maild/wire/smtp_reply.py",
     "terminal_client/session_smtp.py",
 }

@@ -30,6 +30,7 @@ from tests.unit.smtpd.live import ALICE, LIFETIMES, NOW, Live, live
 from tests.unit.smtpd.speaker import Speaker, content
 from tests.unit.smtpd.test_hostile import until
 from tests.unit.smtpd.test_landing import digest
+from tests.unit.smtpd.test_showing import remove
 
 SIZE = 600_000
 CUT = 400_000
@@ -196,6 +197,19 @@ async def test_a_lost_250_is_given_again(station: Live) -> None:
     assert reply.text.split()[0] == str(len(message))
     again = await speaker.chunk(b"", 250)
     assert again.text == first.text
+    await speaker.close()
+
+
+async def test_what_its_owner_deletes_does_not_come_back(station: Live) -> None:
+    message = head() + content(SIZE)
+    speaker = await begun(station, message)
+    await stub(station)
+    await remove(station, station.alice, "Items")
+    reply = await speaker.chunk(message[CUT:], 554)
+    assert reply.status == "5.6.0"
+    assert await speaker.says(MAIL, 554) == reply
+    assert await station.items(station.alice) == []
+    assert await station.lines(station.alice, "Items") == []
     await speaker.close()
 
 

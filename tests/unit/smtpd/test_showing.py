@@ -13,6 +13,7 @@ import pytest
 
 from maild.mail.parting import Cause
 from maild.mail.transfer import State
+from maild.smtpd import restart
 from maild.store import arriving, mailboxes, meaning, messages, parting
 from maild.store.arriving import KEYWORD
 from maild.store.index import Tx
@@ -181,6 +182,74 @@ async def test_who_deletes_what_arrives_gets_no_more_of_it(station: Live) -> Non
     reply = await speaker.chunk(message[CUT:], 550)
     assert reply.status == "5.7.1"
     await speaker.says(mail, 550)  # neither 355 nor ordinary mail
+    await speaker.close()
+
+
+async def remove(station: Live, account: int, mailbox: str = "Library") -> None:
+    """Delete by hand what arrives."""
+    (line,) = await station.lines(account, mailbox)
+    place = await station.store.index.read(mailboxes.must_find, account, mailbox)
+    await station.store.index.write(meaning.expunge, place, [line.uid], NOW)
+    assert await station.items(account) == []
+
+
+async def test_its_sender_is_told_with_the_next_chunk(
+    station: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restart, "LOOK_EVERY", 0.0)
+    octets = content(SIZE)
+    message = push_of(octets, digest(octets))
+    proof = await station.accepted_offer(SIZE)
+    speaker = await Speaker.secure(station)
+    parameters = f"BODY=BINARYMIME SIZE={len(message)} TRANSID=<{proof}@b.example>"
+    await speaker.envelope("bob@a.example", "carol@b.example", parameters)
+    await speaker.chunk(message[:CUT], 250, last=False)
+    await shown(station, station.bob)
+    await speaker.chunk(message[CUT : CUT + 1000], 250, last=False)
+    await remove(station, station.bob)
+    reply = await speaker.chunk(message[CUT + 1000 : -1000], 550, last=False)
+    assert reply.status == "5.7.1"
+    await speaker.close()
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["next chunk", "at its end"])
+async def test_an_upload_that_is_deleted_does_not_come_back(
+    station: Live, monkeypatch: pytest.MonkeyPatch, looks: bool
+) -> None:
+    if looks:
+        monkeypatch.setattr(restart, "LOOK_EVERY", 0.0)
+    message = upload_of(content(SIZE))
+    upload = await begun(station, message)
+    await shown(station, station.alice)
+    await upload.chunk(message[CUT : CUT + 1000], 250, last=False)
+    await remove(station, station.alice)
+    reply = await upload.chunk(message[CUT + 1000 :], 554, last=not looks)
+    assert (reply.status, reply.text) == ("5.6.0", "it was removed while it arrived")
+    await upload.close()
+    mail = (
+        f"MAIL FROM:<{ALICE}> BODY=BINARYMIME SIZE={len(message)}"
+        " TRANSID=<{}@terminal>"
+    )
+    speaker = await Speaker.alice(station)
+    for _ in range(2):
+        assert await speaker.says(mail.format("one"), 554) == reply
+    assert await station.items(station.alice) == []
+    await speaker.says(mail.format("two"), 250)  # the same file, uploaded again
+    await speaker.says(f"RCPT TO:<{LIBRARY}>", 250)
+    await speaker.chunk(message, 250)
+    assert len(await station.items(station.alice)) == 1
+    await speaker.close()
+
+
+async def test_an_interrupted_upload_that_is_deleted_is_over(station: Live) -> None:
+    message = upload_of(content(SIZE))
+    upload = await begun(station, message)
+    await shown(station, station.alice)
+    await upload.close()
+    await remove(station, station.alice)
+    speaker = await Speaker.alice(station)
+    parameters = f"BODY=BINARYMIME SIZE={len(message)} TRANSID=<one@terminal>"
+    await speaker.says(f"MAIL FROM:<{ALICE}> {parameters}", 554)
     await speaker.close()
 
 

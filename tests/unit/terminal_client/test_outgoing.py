@@ -237,6 +237,21 @@ async def test_what_cannot_go_on_begins_anew(tmp_path: Path, answer: str) -> Non
     assert target.offsets == [0, 0]
 
 
+async def test_what_was_removed_while_it_arrived_is_over(tmp_path: Path) -> None:
+    """It does not begin anew by itself; the next run does."""
+    path, target = tmp_path / "film.mov", Target()
+    path.write_bytes(bytes(9000))
+    async with servers(tmp_path, smtp=target.serve) as made:
+        await begun(made.profile, path, target)
+        target.answers = ["554 5.6.0 it was removed while it arrived"] * 2
+        with pytest.raises(errors.ContentError, match="it was removed while"):
+            await upload(made.profile, path)
+        assert len(set(target.transids)) == 1
+        await upload(made.profile, path)
+    assert len(set(target.transids)) == 2
+    assert target.message.endswith(bytes(9000))
+
+
 async def test_other_octets_there_begin_anew(tmp_path: Path) -> None:
     path, target = tmp_path / "film.mov", Target()
     path.write_bytes(bytes(9000))
