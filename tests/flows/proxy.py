@@ -95,6 +95,8 @@ class CountingProxy:
         except OSError:
             client.close()
             return
+        for each in (client, server):  # a proxy must not add delays of its own
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self.accepted += 1
             self._sockets += [client, server]
