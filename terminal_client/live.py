@@ -71,12 +71,16 @@ class LiveUploads:
         return await self._uploads.upload(path, progress)
 
     async def spool(self, spool: Spool, name: str, progress: Progress) -> Item:
-        """Upload a pipe until it ends; its spool goes once all of it is there."""
+        """Upload a pipe until it ends; its spool goes once all of it is there.
+
+        What it is called is kept before its first octet: a kill leaves both or none.
+        """
+        name = told_name(Path(name))
         try:
             with spool:
-                item = await self._item(
-                    spool, told_name(Path(name)), Attempts(progress)
-                )
+                await asyncio.to_thread(self._fresh, spool, name)
+                spool.begin()
+                item = await self._item(spool, name, Attempts(progress))
         except errors.TerminalError as error:
             error.args = (
                 f"{error}; what was recorded is kept: go on with "

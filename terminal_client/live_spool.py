@@ -39,11 +39,11 @@ class Spool(LiveFile):
         self._failure: OSError | None = None
         self._ends_soon = False
         self._heard = monotonic()
-        threading.Thread(target=self._record, daemon=True).start()
+        self._begun = False
 
     @classmethod
-    def begin(cls, directory: Path, source: int) -> Spool:
-        """Begin to record the descriptor ``source``; waits for the disk."""
+    def make(cls, directory: Path, source: int) -> Spool:
+        """Make one of the descriptor ``source``, still empty; waits for the disk."""
         path = directory / _NAMES.replace("*", secrets.token_hex(8))
         try:
             descriptor = os.open(
@@ -55,6 +55,11 @@ class Spool(LiveFile):
                 f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
             ) from error
         return cls(path, open(descriptor, "r+b", buffering=0), source)  # noqa: PTH123 # a descriptor, closed by who uses us
+
+    def begin(self) -> None:
+        """Begin to record: a kill from here on leaves octets that need a name."""
+        self._begun = True
+        threading.Thread(target=self._record, daemon=True).start()
 
     def _record(self) -> None:
         """Copy until the pipe ends; in a thread of its own, which nobody waits for."""
@@ -90,7 +95,7 @@ class Spool(LiveFile):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._ended:  # else our thread still writes
+        if self._ended or not self._begun:  # else our thread still writes
             self._file.close()
 
     async def check(self, end: int, before: Mark | None) -> None:

@@ -75,7 +75,7 @@ class Recording:
                 )
             else:
                 spool = await asyncio.to_thread(
-                    Spool.begin, terminal.profile.directory, sys.stdin.fileno()
+                    Spool.make, terminal.profile.directory, sys.stdin.fileno()
                 )
                 with _ended_by_interrupt(spool, report):
                     item = await terminal.record(spool, name=name, progress=report)

@@ -211,7 +211,7 @@ async def test_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
         servers(tmp_path, smtp=target.serve) as made,
         terminal(made.profile) as uploads,
     ):
-        spool = Spool.begin(made.profile.directory, source)
+        spool = Spool.make(made.profile.directory, source)
         os.write(sink, b"one")
         with mock.patch.object(uploads._uploads, "arrived"):
             running = asyncio.ensure_future(
@@ -226,13 +226,42 @@ async def test_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(made.profile.directory.glob("live-*")) == []
 
 
+async def test_what_a_pipe_is_called_is_kept_before_its_first_octet(
+    tmp_path: Path,
+) -> None:
+    source, sink = os.pipe()
+    heads: list[bytes] = []
+    async with (
+        servers(tmp_path, smtp=Target().serve) as made,
+        terminal(made.profile) as uploads,
+    ):
+        spool = Spool.make(made.profile.directory, source)
+
+        def begin() -> None:
+            kept = uploads._kept(spool)
+            assert kept is not None
+            heads.append(kept.begun.head)
+            raise errors.StoppedError("killed")
+
+        with (
+            mock.patch.object(spool, "begin", begin),
+            pytest.raises(errors.StoppedError),
+        ):
+            await uploads.spool(spool, "x.tar", lambda done, total: None)
+        await uploads.finish_abandoned(lambda done, total: None)  # there was nothing
+    os.close(source)
+    os.close(sink)
+    assert b"x.tar" in heads[0]
+    assert list(made.profile.directory.glob("live-*")) == []
+
+
 async def test_what_is_left_of_a_pipe_is_finished_by_the_next(tmp_path: Path) -> None:
     target = Target()
     target.cuts = [(3000, 2000)]
     source, sink = os.pipe()
     async with servers(tmp_path, smtp=target.serve) as made:
         async with terminal(made.profile) as uploads:
-            spool = Spool.begin(made.profile.directory, source)
+            spool = Spool.make(made.profile.directory, source)
             os.write(sink, bytes(8000))
             running = asyncio.ensure_future(
                 uploads.spool(spool, "x.tar", lambda done, total: None)

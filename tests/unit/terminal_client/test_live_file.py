@@ -93,7 +93,9 @@ async def test_the_name_stands_for_it(tmp_path: Path) -> None:
 
 async def test_a_pipe_is_spooled_to_its_end(tmp_path: Path) -> None:
     source, sink = os.pipe()
-    with Spool.begin(tmp_path, source) as spool:
+    spool = Spool.make(tmp_path, source)
+    with spool:
+        spool.begin()
         assert (spool.path.stat().st_mode & 0o777) == 0o600
         os.write(sink, b"one")
         await until(lambda: spool.look().size == 3)
@@ -112,7 +114,8 @@ async def test_a_pipe_is_spooled_to_its_end(tmp_path: Path) -> None:
 async def test_a_pipe_can_be_ended_from_here(tmp_path: Path) -> None:
     source, sink = os.pipe()
     with mock.patch.object(live_spool, "QUIET", 0.0):
-        spool = Spool.begin(tmp_path, source)
+        spool = Spool.make(tmp_path, source)
+        spool.begin()
         os.write(sink, b"one")
         await until(lambda: spool.look().size == 3)
         assert not spool.look().closed
