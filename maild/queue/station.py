@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import Final
 
 from maild import delivery_log
 from maild.identity import Identity
 from maild.queue import notices
+from maild.queue.leap import Leaps
 from maild.queue.settings import QueueSettings
 from maild.store import parting, trace, transfers
 from maild.store.errors import StoreBrokenError
@@ -33,16 +35,24 @@ SHORTEST_SLEEP: Final = 0.2
 
 
 class QueueStation:
-    """Moves nothing itself: it only lets time pass over the queue."""
+    """Moves nothing itself: it only lets time pass over the queue.
+
+    ``steady``: seconds that pass, whoever sets the store's clock.
+    """
 
     def __init__(
-        self, settings: QueueSettings, identity: Identity, store: Store
+        self,
+        settings: QueueSettings,
+        identity: Identity,
+        store: Store,
+        steady: Callable[[], float] = monotonic,
     ) -> None:
         self._settings = settings
         self._hostname = identity.hostname
         self._store = store
         self._kept_house = 0.0
         self._looked_at_offers = 0.0
+        self._leaps = Leaps(HOUSEKEEPING, steady)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serve until cancelled."""
@@ -61,10 +71,18 @@ class QueueStation:
     async def look(self) -> float:
         """Do what is due now and return the seconds until something else may be."""
         now = self._store.clock()
-        await self._expire(now)
-        await self._expire_offers(now)
+        leapt = self._leaps.seen(now)
+        if leapt is not None:
+            _log.warning(
+                "the clock has leapt %.0f s ahead: nothing ends by time for %.0f s",
+                leapt,
+                HOUSEKEEPING,
+            )
+        if self._leaps.is_trusted:
+            await self._expire(now)
+            await self._expire_offers(now)
         await self._tell(now)
-        if abs(now - self._kept_house) >= HOUSEKEEPING:
+        if self._leaps.is_trusted and abs(now - self._kept_house) >= HOUSEKEEPING:
             self._kept_house = now
             await self._keep_house(now)
         return await self._pause(now)

@@ -16,8 +16,10 @@ from maild.mail.offer import Answer
 from maild.mail.reply import Reply
 from maild.mail.transfer import Event, Kind, State
 from maild.queue.settings import QueueSettings
-from maild.queue.station import QueueStation
-from maild.store import mailboxes, messages, trace, transfers
+from maild.queue.station import HOUSEKEEPING, QueueStation
+from maild.store import checkpoints, mailboxes, messages, trace, transfers
+from maild.store.checkpoints import Checkpoint, Envelope
+from maild.store.checkpoints import Kind as Up
 from maild.store.index import Tx
 from maild.store.rope import Constant
 from maild.store.trace import TraceEvent
@@ -25,6 +27,7 @@ from maild.store.transfers import Transfer
 from tests.unit.delivery.post import LIFETIMES, Clock, Post
 from tests.unit.delivery.rig import ALICE, BOB, identity, open_store, put
 
+DAY = 86400.0
 MAIL = b"Subject: hello\r\n\r\nhello\r\n"
 
 
@@ -34,7 +37,16 @@ class Rig:
         self.store = post.store
         self.clock = clock
         self.settings = QueueSettings()
-        self.station = QueueStation(self.settings, identity(), post.store)
+        self.steady = 0.0
+        """What the clock is ahead of the time that passes, because somebody set it."""
+        self.station = QueueStation(
+            self.settings, identity(), post.store, lambda: clock.now - self.steady
+        )
+
+    def leap(self, seconds: float) -> None:
+        """Set the clock; no time passes."""
+        self.clock.now += seconds
+        self.steady += seconds
 
     async def inbox(self) -> list[Message]:
         """Return the sender's INBOX."""
@@ -204,6 +216,40 @@ async def test_blobs_that_nobody_needs_are_collected(rig: Rig) -> None:
     await rig.station.look()
     with pytest.raises(Exception, match="blob"):
         rig.store.blobs.state(sealed.id)
+
+
+async def test_a_clock_that_leaps_ends_nothing(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    share = await rig.offered()
+    sealed = put(rig.store, b"x" * 100_000)
+    kept = Envelope("key", Up.UPLOAD, rig.post.account, "a@a", "a@a", None, "7BIT")
+    checkpoint = Checkpoint(kept, "upload-1", b"", 0, None, None, 5 * DAY)
+    await rig.store.index.write(checkpoints.keep, checkpoint, rig.clock())
+    await rig.station.look()
+    rig.leap(30 * DAY)
+    for _ in range(3):
+        await rig.station.look()
+        rig.clock.now += HOUSEKEEPING / 4
+    assert "the clock has leapt 2592000 s ahead" in caplog.text
+    assert (await rig.store.index.read(transfers.get, share.id)).state is State.OFFERED
+    assert rig.store.blobs.state(sealed.id).sealed
+    assert len(await rig.store.index.read(checkpoints.everything)) == 1
+    rig.leap(-30 * DAY)  # somebody has set it right
+    rig.clock.now += HOUSEKEEPING
+    await rig.station.look()
+    assert (await rig.store.index.read(transfers.get, share.id)).state is State.OFFERED
+    assert len(await rig.store.index.read(checkpoints.everything)) == 1
+
+
+async def test_a_clock_that_stays_where_it_leapt_is_believed(rig: Rig) -> None:
+    share = await rig.offered()
+    await rig.station.look()
+    rig.leap(30 * DAY)
+    await rig.station.look()
+    rig.clock.now += HOUSEKEEPING
+    await rig.station.look()
+    assert (await rig.store.index.read(transfers.get, share.id)).state is State.EXPIRED
 
 
 async def test_a_wake_up_is_enough(rig: Rig) -> None:
