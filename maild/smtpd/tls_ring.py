@@ -86,7 +86,17 @@ class TlsRing(asyncio.BufferedProtocol):
             self._give_back_transport()
             self._work.put(None)
             self._read_at_once(None)
+            self._let_go()
             await asyncio.wait([emptied])
+
+    def _let_go(self) -> None:
+        """Keep no buffer: asyncio sees the last ring as long as the connection lives.
+
+        (`set_protocol` leaves what it calls of a buffered protocol where it was.)
+        """
+        self._missing = 0
+        self._buffer = None
+        self._buffers = Buffers()
 
     def _read_at_once(self, octets: int | None) -> None:
         """Let TLS take so many octets from the socket at once; None: as ever.
@@ -155,7 +165,7 @@ class TlsRing(asyncio.BufferedProtocol):
         self._waiting += 1
         self._filled = 0
         self._buffer = None
-        if self._waiting < BUFFERS:
+        if self._missing and self._waiting < BUFFERS:
             self._buffer = self._fresh()
         if self._buffer is None and self._missing:
             self._paused = True

@@ -19,3 +19,29 @@ def test_programs_stay_small(program: str) -> None:
         [sys.executable, "-c", look], capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == []
+
+
+GARBAGE = """
+import weakref
+from maild import app, footprint
+
+class Ended:
+    def __init__(self):
+        self.parts = [[self] for _ in range(80)]
+
+footprint.stay_small()
+kept = [Ended() for _ in range(100)]
+alive, most = weakref.WeakSet(kept), 0
+for _ in range(1000):
+    alive.add(Ended())
+    most = max(most, len(alive))
+print(most - len(kept))
+"""
+"""Connections that end while a hundred go on; prints how many were garbage at once."""
+
+
+def test_connections_that_have_ended_do_not_lie_about() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", GARBAGE], capture_output=True, text=True, check=True
+    )
+    assert 0 < int(ran.stdout) <= 150
