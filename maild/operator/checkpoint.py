@@ -11,6 +11,7 @@ from maild.mail.plain import amount
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
+    Records,
     configuration,
     keep_config,
     moment,
@@ -46,6 +47,12 @@ def ls(
         print("there are no checkpoints")
     else:
         show([_for_people(each) for each in found], COLUMNS, as_json=False)
+
+
+def arriving(records: Records) -> list[dict[str, Any]]:
+    """Return, for people, what can be gone on with."""
+    found = map(facts, records.read(checkpoints.everything))
+    return [_for_people(each) for each in found if each["state"] == "arriving"]
 
 
 def facts(listed: Listed) -> dict[str, Any]:

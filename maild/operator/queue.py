@@ -11,6 +11,7 @@ import typer
 
 from maild.mail.plain import amount, span
 from maild.mail.transfer import CLAIMABLE, FINAL, Event, IllegalTransitionError, State
+from maild.operator import checkpoint
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
@@ -58,19 +59,26 @@ def ls(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """List transfers, oldest first."""
+    """List transfers, oldest first; below them what is still arriving here.
+
+    As JSON that is in `maild checkpoint ls`.
+    """
     final = every or state in FINAL
     with opened(configuration(context, config).server) as records:
         found = records.read(transfers.everything, final=final)
         now = records.store.clock()
+        arriving = [] if state else checkpoint.arriving(records)
     chosen = [facts(t, now) for t in found if state in (None, t.state)]
-    if not chosen and not as_json:
-        print("the queue is empty")
-        return
     if as_json:
         show_json(chosen)
         return
-    show([_for_people(each) for each in chosen], COLUMNS, as_json=False)
+    if not chosen:
+        print("the queue is empty")
+    else:
+        show([_for_people(each) for each in chosen], COLUMNS, as_json=False)
+    if arriving:
+        print("\nstill arriving here:")
+        show(arriving, checkpoint.COLUMNS, as_json=False)
 
 
 @app.command("show")

@@ -269,6 +269,9 @@ def test_checkpoint(maild: Operator) -> None:
 
     maild.with_store(fill)
     assert "id-1" in maild("checkpoint", "ls")
+    told = maild("queue", "ls")
+    assert told.startswith("the queue is empty\n\nstill arriving here:")
+    assert "id-1" in told
     (facts,) = maild.json("checkpoint", "ls")
     assert (facts["state"], facts["octets"], facts["size"]) == (
         "arriving",
