@@ -266,8 +266,8 @@ class Connection(SMTP):
 
     async def _part(self) -> None:
         """Close once everything that was promised is written."""
-        self.leave_transaction()
         try:
+            await self.leave_transaction()
             await parting.settled(self._answers)
             async with asyncio.timeout(parting.PATIENCE):
                 await self._drain()
@@ -291,7 +291,7 @@ class Connection(SMTP):
     def forget_greeting(self) -> None:
         """Forget EHLO, login and transaction."""
 
-    def leave_transaction(self) -> None:
+    async def leave_transaction(self) -> None:
         """Keep of the transaction what the peer can go on with later."""
 
     def drop_transaction(self) -> None:

@@ -61,7 +61,7 @@ class _Interrupted:
 class _Sending:
     """Which connection a transaction comes by."""
 
-    key: str
+    bound: Envelope
     task: asyncio.Task[None]
 
     async def cut(self) -> None:
@@ -106,7 +106,16 @@ class Checkpoints:
         while old is not None and old.task is not task and not old.task.done():
             await old.cut()
             old = self._active.get(bound.lane)
-        self._active[bound.lane] = _Sending(bound.key, task)
+        self._active[bound.lane] = _Sending(bound, task)
+
+    def over(self, task: asyncio.Task[None] | None, bound: Envelope | None) -> None:
+        """Forget that a transaction comes by a connection, which may bring another.
+
+        ``bound``: None for all that it has begun.
+        """
+        for lane, sending in list(self._active.items()):
+            if sending.task is task and bound in (None, sending.bound):
+                del self._active[lane]
 
     # In memory
 
@@ -218,7 +227,7 @@ class Checkpoints:
     async def end(self, key: str) -> None:
         """Let go of what its sender has given up, wherever it is."""
         for sending in list(self._active.values()):
-            if sending.key == key:
+            if sending.bound.key == key:
                 await sending.cut()
         for lane, found in list(self._kept.items()):
             transaction = found.transaction
@@ -368,7 +377,7 @@ def _begin(
 
 
 def _drop(tx: Tx, key: str, item_id: str, now: float) -> int | None:
-    blob_id = checkpoints.drop(tx, key)
+    blob_id = checkpoints.drop(tx, key, item_id)
     item = arriving.give_up(tx, item_id, now)
     return blob_id if item is None else item.blob_id
 

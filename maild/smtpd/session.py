@@ -133,9 +133,13 @@ class Session(Connection):
         mail = smtp.parse_mail(argument)
         admission = Admission(self.listener, self.ip, self._from())
         transaction = admission.sender(mail, self.account)
-        known = await admission.known_before(
-            transaction, self.account, self.own_task, tls=self.tls
-        )
+        try:
+            known = await admission.known_before(
+                transaction, self.account, self.own_task, tls=self.tls
+            )
+        except BaseException:
+            self._over(transaction)
+            raise
         self.transaction = known or transaction
         self.say(restart_at(known.received) if known else replies.SENDER_OK)
 
@@ -157,10 +161,11 @@ class Session(Connection):
         """Forget the transaction (RFC 5321 §4.1.1.5), and what has arrived of it."""
         if argument:
             raise ReplyError(replies.NO_ARGUMENT)
-        transaction = self.transaction
-        self.drop_transaction()
+        transaction = self._without_transaction()
         if transaction is not None:
+            landing.abandon(self.listener, transaction)
             await self.listener.checkpoints.give_up(transaction)
+            self._over(transaction)
         self.say(replies.OK)
 
     # The content
@@ -217,6 +222,7 @@ class Session(Connection):
             await self._received(self._reception().data(transaction))
         except ReplyError:
             self.drop_transaction()
+            await self.listener.checkpoints.drop(transaction)
             raise
         self.transaction = None
         self._landed(transaction, last=True, octets=0)
@@ -258,6 +264,7 @@ class Session(Connection):
             return await landing.land(listener, transaction, account, self.client)
         finally:
             listener.promises.give_back(transaction)
+            self._over(transaction)
 
     # State
 
@@ -271,19 +278,27 @@ class Session(Connection):
         self.helo = ""
         self.account = None
 
-    def leave_transaction(self) -> None:
+    async def leave_transaction(self) -> None:
         """Keep an interrupted push for its restart; forget anything else."""
         transaction = self._without_transaction()
-        if transaction is not None and not self.listener.checkpoints.keep(
-            transaction, self.listener.store.clock()
-        ):
-            landing.abandon(self.listener, transaction)
+        kept = self.listener.checkpoints
+        if transaction is None or kept.keep(transaction, self.listener.store.clock()):
+            return
+        landing.abandon(self.listener, transaction)
+        if transaction.is_spoilt:
+            await kept.drop(transaction)
 
     def drop_transaction(self) -> None:
         """Forget the transaction and what has arrived of it."""
         transaction = self._without_transaction()
         if transaction is not None:
             landing.abandon(self.listener, transaction)
+            self._over(transaction)
+
+    def _over(self, transaction: Transaction) -> None:
+        """Let a retry of it cut nothing else that this connection brings."""
+        if transaction.mail.transid is not None:
+            self.listener.checkpoints.over(self.own_task, transaction.bound)
 
     def _without_transaction(self) -> Transaction | None:
         transaction, self.transaction = self.transaction, None

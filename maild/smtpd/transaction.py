@@ -92,6 +92,15 @@ class Transaction:
         return b"" if self.intake is None else self.intake.front[self.intake.ours :]
 
     @property
+    def is_spoilt(self) -> bool:
+        """Whether something went wrong within a chunk that has not been answered."""
+        return (
+            not self.failed
+            and self.intake is not None
+            and self.intake.failure is not None
+        )
+
+    @property
     def is_binary(self) -> bool:
         """Whether the content may be raw octets (RFC 3030 §3)."""
         return self.mail.body is Body.BINARY

@@ -167,8 +167,15 @@ def _keep_segments(tx: Tx, blob_id: int, segments: Iterable[tuple[int, bytes]]) 
 
 
 def forget(tx: Tx, blob_id: int) -> bool:
-    """Remove the record of a blob that nobody refers to; whether there was one."""
-    removed = tx.run("DELETE FROM blob WHERE id = ?1 AND refs = 0", blob_id)
+    """Remove the record of a blob that nobody refers to; whether there was one.
+
+    A checkpoint refers to it, too: its own, or of who goes on with the same octets.
+    """
+    removed = tx.run(
+        """DELETE FROM blob WHERE id = ?1 AND refs = 0
+            AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE blob_id = blob.id)""",
+        blob_id,
+    )
     tx.changed(f"blob:{blob_id}")
     return removed > 0
 

@@ -197,10 +197,15 @@ def ended(tx: Tx, key: str, message_id: str) -> str | None:
     return found
 
 
-def drop(tx: Tx, key: str) -> int | None:
+def drop(tx: Tx, key: str, message_id: str) -> int | None:
     """Forget what will not be gone on with, unless it has ended; return its blob."""
-    blob_id: int | None = tx.value("SELECT blob_id FROM checkpoint WHERE key = ?1", key)
-    tx.run("DELETE FROM checkpoint WHERE key = ?1 AND final_reply IS NULL", key)
+    blob_id: int | None = tx.value(
+        """DELETE FROM checkpoint
+        WHERE key = ?1 AND message_id = ?2 AND final_reply IS NULL
+        RETURNING blob_id""",
+        key,
+        message_id,
+    )
     return blob_id
 
 

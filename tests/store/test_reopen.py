@@ -302,12 +302,25 @@ def test_a_checkpoint_keeps_its_blob_until_nobody_comes_back(
     assert room.read(checkpoints.everything) == []
 
 
-def test_a_blob_that_goes_takes_its_checkpoint_along(room: Room, alice: int) -> None:
+def test_a_blob_goes_with_the_last_checkpoint_that_needs_it(
+    room: Room, alice: int
+) -> None:
+    """Who has borrowed it goes on with it, whatever becomes of its lender."""
     blob = cut_at(room, SEGMENT)
-    begin(room, blob, bound(alice))
+    keys = ["lender", "borrower"]
+    for key in keys:
+        begin(room, blob, bound(alice, key))
     room.store.blobs.reopen(blob).abandon()
-    room.write(lambda tx: None)
-    assert room.read(checkpoints.everything) == []
+    for key in keys:
+        assert room.store.blobs.state(blob).durable == SEGMENT
+        found = room.read(checkpoints.find, key, room.now)
+        assert found is not None
+        assert found.blob_id == blob
+        assert room.write(checkpoints.drop, key, "id") == blob
+        room.store.blobs.forget(blob)
+        room.write(lambda tx: None)
+    with pytest.raises(NotFoundError):
+        room.store.blobs.state(blob)
 
 
 def test_a_blob_that_is_known_is_gone_on_with(room: Room, alice: int) -> None:

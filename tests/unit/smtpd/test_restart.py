@@ -17,14 +17,16 @@ from maild.mail.parting import Cause
 from maild.mail.reply import Reply
 from maild.smtpd import restart
 from maild.store import checkpoints, parting
-from maild.store.blobs import INLINE, SEGMENT
+from maild.store.blobs import INLINE, SEGMENT, BlobWriter
 from maild.store.checkpoints import Listed
+from maild.store.errors import NotFoundError
 from tests.unit.smtpd.live import ALICE, LIFETIMES, NOW, Live, live
 from tests.unit.smtpd.speaker import Speaker, content, push_of, upload_of
 from tests.unit.smtpd.test_hostile import until
 from tests.unit.smtpd.test_landing import digest
 
 SIZE = SEGMENT + 800_001
+CUT = SEGMENT + 400_000
 LIBRARY = "alice+library@a.example"
 
 
@@ -419,6 +421,47 @@ async def test_an_upload_goes_on(house: House, *, crash: bool) -> None:
     await uploaded(house.station, octets)
     (kept,) = listed(house.station)
     assert kept.checkpoint.final_reply == str(reply)
+
+
+async def test_a_retry_cuts_no_other_transaction(house: House) -> None:
+    """A connection may be busy with the next one when a lost 250 is asked for."""
+    octets = content(SIZE)
+    one, two = upload_of(octets), upload_of(octets[::-1], number="002")
+    busy = await upload(house.station, one, len(one) - 1)
+    await busy.chunk(one[-1:], 250)
+    parameters = f"BODY=BINARYMIME SIZE={len(two)} TRANSID=<two@terminal>"
+    await busy.envelope(LIBRARY, str(ALICE), parameters)
+    await busy.chunk(two[:CUT], 250, last=False)
+    offset, _ = await go_on(house.station, one)
+    assert offset == len(one)
+    await busy.chunk(two[CUT:], 250)
+    assert len(await house.station.items(house.station.alice)) == 2
+    await busy.close()
+
+
+async def test_what_fails_within_a_chunk_that_is_cut_begins_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = upload_of(content(SIZE))
+    speaker = await upload(house.station, message, CUT)
+    await some_durable(house.station)
+    failed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fails(*_: object) -> None:
+        loop.call_soon_threadsafe(failed.set)
+        raise NotFoundError("nobody foresaw that")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BlobWriter, "append", fails)
+        speaker.send(b"BDAT %d LAST\r\n" % (len(message) - CUT))
+        speaker.send(message[CUT:-1])
+        await failed.wait()
+        await speaker.close()
+        await until(lambda: listed(house.station) == [])
+    again = await upload(house.station, message, len(message) - 1)  # MAIL is 250
+    await again.chunk(message[-1:], 250)
+    await again.close()
 
 
 async def test_a_small_upload_is_told_its_end_again(house: House) -> None:
