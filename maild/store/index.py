@@ -24,6 +24,7 @@ from maild.store.blob_disk import sync_directory
 from maild.store.changes import EVERYTHING, Changes
 from maild.store.errors import StoreBrokenError, StoreError
 from maild.store.index_file import Journal, connect, migrate, transaction, typed
+from maild.store.index_readers import ReadingConnections
 from maild.store.index_work import Work, tell
 
 P = ParamSpec("P")
@@ -33,7 +34,7 @@ Row = tuple[Any, ...]
 MAX_BATCH = 1000
 """Jobs about in one commit; bounds how long the first of them waits for its sync."""
 READERS = 4
-"""Threads (and connections) for reading."""
+"""Threads for reading."""
 FOREIGN_POLL = 0.05
 """Seconds between looks for commits of another process; a look costs microseconds."""
 
@@ -85,12 +86,11 @@ class Index:
         self._work: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
         self._asked: dict[asyncio.AbstractEventLoop, list[Work]] = {}
         """What was asked for in the current turn of each event loop."""
-        self._local = threading.local()
+        self._reading = ReadingConnections(path)
         self._readers = ThreadPoolExecutor(READERS, "index-reader")
         self._writer: threading.Thread | None = None
         self._data_version = 0
         self._lock = threading.Lock()
-        self._connections: list[apsw.Connection] = []
         self._refusal: StoreError | None = None
 
     @property
@@ -135,9 +135,7 @@ class Index:
         if self._writer is not None:
             self._writer.join()
         self._readers.shutdown()
-        with self._lock:
-            while self._connections:
-                self._connections.pop().close()
+        self._reading.close()
 
     def submit(
         self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
@@ -196,13 +194,7 @@ class Index:
         self, job: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a reading job in the calling thread; never on an event loop."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self._path)
-            connection.pragma("query_only", True)
-            with self._lock:
-                self._connections.append(connection)
-        with transaction(connection, "BEGIN"):
+        with self._reading.lend() as connection, transaction(connection, "BEGIN"):
             return job(Tx(connection), *args, **kwargs)
 
     def _write_on(self, connection: apsw.Connection) -> None:
