@@ -80,7 +80,10 @@ def playground(
     base_port: Annotated[
         int | None,
         typer.Option(
-            min=1024, max=65528, help="First of 8 ports (default: free ones)."
+            min=1024,
+            max=65528,
+            metavar="PORT",
+            help="First of 8 ports (default: free ones).",
         ),
     ] = None,
 ) -> None:
