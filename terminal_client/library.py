@@ -211,10 +211,13 @@ async def arrived(connection: MailboxConnection, items: list[Item]) -> list[Item
     return [replace(i, arrived=count(i)) if i.id in told else i for i in items]
 
 
-async def find(connection: MailboxConnection, name: str) -> Item:
+async def find(
+    connection: MailboxConnection, name: str, *, else_file: bool = False
+) -> Item:
     """Return the item whose id is (or begins with) ``name``, or whose file name it is.
 
-    Of several items with the same file name the newest is meant.
+    Of several items with the same file name the newest is meant.  ``else_file``: a
+    file might have been meant, and is not there.
     """
     items = await everything(connection)
     found = by_id(items, name)
@@ -223,6 +226,11 @@ async def find(connection: MailboxConnection, name: str) -> Item:
     named = [i for i in items if i.name == name]
     if named:
         return named[-1]
+    if else_file:
+        raise NoInputError(
+            f"there is no file {name} here, nor an item on the server;"
+            " `mshare ls` shows the items"
+        )
     raise NoInputError(f"there is no item {name}; `mshare ls` shows what there is")
 
 
@@ -230,7 +238,7 @@ async def digest_of(connection: MailboxConnection, item: Item) -> str | None:
     """Return the SHA-256 that travelled behind received content, or None."""
     if item.own:
         return item.sha256
-    facts = (await mailbox.fetch(connection, [item.uid], "BODYSTRUCTURE"))[0]
+    facts = await mailbox.fetch_one(connection, item.uid, "BODYSTRUCTURE")
     parts = mailbox.leaves(facts.get("BODYSTRUCTURE"))
     for part in reversed(parts):
         if part.type == MEDIA_TYPE:
@@ -258,11 +266,10 @@ async def measured(connection: MailboxConnection, item: Item) -> Item:
 
 async def section(connection: MailboxConnection, uid: int, name: str) -> bytes:
     """Return one small section, decoded (RFC 3516)."""
-    found = await mailbox.fetch(connection, [uid], f"BINARY.PEEK[{name}]")
-    for facts in found:
-        octets = facts.get(f"BINARY[{name}]")
-        if isinstance(octets, bytes):
-            return octets
+    facts = await mailbox.fetch_one(connection, uid, f"BINARY.PEEK[{name}]")
+    octets = facts.get(f"BINARY[{name}]")
+    if isinstance(octets, bytes):
+        return octets
     raise ProtocolError("the server does not give a part that it described")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import decode_header, make_header
@@ -18,7 +19,7 @@ from email.utils import collapse_rfc2231_value, parsedate_to_datetime
 from itertools import takewhile
 from typing import Any
 
-from terminal_client.errors import ProtocolError
+from terminal_client.errors import GoneError, ProtocolError
 from terminal_client.imap_answers import Response, fetched, values
 from terminal_client.session_imap import MailboxConnection
 from terminal_client.session_imap_octets import quoted
@@ -115,17 +116,31 @@ async def fetch(
     """Return what ``UID FETCH`` tells of messages; names are in upper case.
 
     What else the server tells of one of them meanwhile (its flags) is in there too.
+    Those that were removed meanwhile are missing (RFC 5530 §3, EXPUNGEISSUED).
     """
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(uids), WINDOW):
         window = ",".join(str(uid) for uid in uids[start : start + WINDOW])
-        responses = await connection.run("UID", "FETCH", window, f"(UID {items})")
+        responses: list[Response] = []
+        with suppress(GoneError):  # the others were told before
+            await connection.run(
+                "UID", "FETCH", window, f"(UID {items})", notice=responses.append
+            )
         for response in responses:
             facts = fetched(response)
             if facts is not None and "UID" in facts:
                 found.setdefault(int(facts["UID"]), {}).update(facts)
     asked = set(uids)
     return [facts for uid, facts in found.items() if uid in asked]
+
+
+async def fetch_one(
+    connection: MailboxConnection, uid: int, items: str
+) -> dict[str, Any]:
+    """Return what is told of one message; `GoneError` if it is not there any more."""
+    for facts in await fetch(connection, [uid], items):
+        return facts
+    raise GoneError("the message is gone from the server")
 
 
 def has_keyword(facts: dict[str, Any], keyword: str) -> bool:

@@ -36,6 +36,9 @@ class Mailbox:
     logins: int = 0
     renewed: list[str] = field(default_factory=list)
     """Transfers that get a new UID between the next SEARCH and its FETCH."""
+    says_gone: bool = False
+    """Whether it refuses such a FETCH after what it could tell (EXPUNGEISSUED)."""
+    verdict: str = "OK"
     _talk: Talk | None = None
 
     def __post_init__(self) -> None:
@@ -81,7 +84,8 @@ class Mailbox:
                     self.idling.clear()
                 case _:
                     pass
-            await talk.say(f"{tag} OK")
+            await talk.say(f"{tag} {self.verdict}")
+            self.verdict = "OK"
             if command == "LOGOUT":
                 return
 
@@ -91,6 +95,8 @@ class Mailbox:
             await talk.say(f"* SEARCH {' '.join(map(str, uids))}")
             return
         gone, self.renewed = self.renewed, []
+        if gone and self.says_gone:
+            self.verdict = "NO [EXPUNGEISSUED] some messages are gone"
         for uid, name in zip(uids, self.facts, strict=True):
             if name in gone:
                 continue
@@ -271,8 +277,12 @@ async def test_nobody_there_is_said_at_once(tmp_path: Path) -> None:
             await seen.task
 
 
-async def test_one_whose_message_is_renewed_meanwhile_is_there(tmp_path: Path) -> None:
-    mailbox = Mailbox(renewed=["tOne"])
+@pytest.mark.parametrize("says_gone", [False, True])
+@pytest.mark.parametrize("renewed", [["tOne"], ["tOne", "tTwo"]])
+async def test_one_whose_message_is_renewed_meanwhile_is_there(
+    tmp_path: Path, renewed: list[str], says_gone: bool
+) -> None:
+    mailbox = Mailbox(renewed=renewed, says_gone=says_gone)
     async with watched(tmp_path, mailbox, "tOne") as seen:
         await seen.octets(0)
         await mailbox.tell("tOne", octets=SIZE, state="sent")
