@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -23,23 +25,57 @@ from rich.text import Text
 from maild.mail.plain import short
 from terminal_client.naming import shown
 
+STILL = 30.0
+"""Seconds without an octet after which a pace of before would be a promise."""
+
+
+class _Pace(TransferSpeedColumn):
+    """Octets a second; none once nothing moves any more."""
+
+    def render(self, task: Task) -> Text:
+        if _stands(task):
+            return Text("0 bytes/s", style="progress.data.speed")
+        return super().render(task)
+
+
+class _TimeToGo(TimeRemainingColumn):
+    """Time to go; nobody knows while nothing moves."""
+
+    def render(self, task: Task) -> Text:
+        if _stands(task):
+            return Text("-:--:--", style="progress.remaining")
+        return super().render(task)
+
+
+def _stands(task: Task) -> bool:
+    moved = task.fields["moved"]
+    return not task.finished and task.get_time() - moved >= STILL
+
 
 class Board:
     """Bars that appear after ``patience`` seconds, one for each thing that moves."""
 
-    def __init__(self, target: TextIO, patience: float) -> None:
+    def __init__(
+        self,
+        target: TextIO,
+        patience: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._patience = patience
+        self._clock = clock
+        self._done: dict[TaskID, int] = {}
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
             DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            _Pace(),
+            _TimeToGo(),
             console=Console(file=target),
+            get_time=clock,
             redirect_stdout=sys.stdout.isatty(),  # results go where they were sent
         )
-        self._began = time.monotonic()
+        self._began = clock()
         self._started = False
 
     def begin(self, name: str) -> _Bar:
@@ -49,9 +85,14 @@ class Board:
     def show(self, task: TaskID | None, label: str, done: int, total: int) -> TaskID:
         """Draw one bar as it is now; ``task`` is what the first call returned."""
         if task is None:  # what was there before counts for no speed
-            task = self._bars.add_task(label, total=total, completed=done)
+            task = self._bars.add_task(
+                label, total=total, completed=done, moved=self._clock()
+            )
+        elif done != self._done[task]:
+            self._bars.update(task, moved=self._clock())
+        self._done[task] = done
         self._bars.update(task, completed=done, total=total, description=label)
-        if not self._started and time.monotonic() - self._began >= self._patience:
+        if not self._started and self._clock() - self._began >= self._patience:
             self._started = True
             self._bars.start()
         return task

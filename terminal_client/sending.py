@@ -70,7 +70,7 @@ class Sendings:
         else:
             if isinstance(what, str):
                 async with self._connections.imap() as imap:
-                    what = await library.find(imap, what)
+                    what = await library.find(imap, what, else_file=True)
             uid, section = what.uid, what.section
         sent = await self.command(self._connections, uid, section, order)
         queued(sent)

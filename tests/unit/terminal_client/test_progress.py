@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 
 from maild.mail.plain import span
+from terminal_client.bars import STILL, Board
 from terminal_client.progress import Lines, progress_line, shown_progress
 
 MB = 10**6
@@ -91,3 +93,32 @@ def test_a_pipe_gets_nothing_for_something_fast() -> None:
         report(0, 10)
         report(10, 10)
     assert stream.getvalue() == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("still", "shown"),
+    [(STILL - 1, ("10.0 MB/s", "0:00:07")), (STILL, ("0 bytes/s", "-:--:--"))],
+)
+def test_a_bar_that_stands_still_promises_no_time(
+    still: float, shown: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    clock, stream = Clock(), Terminal()
+    board = Board(stream, 1.0, clock)
+    report = board.begin("x")
+    for second in range(4):
+        clock.now = float(second)
+        report(second * 10 * MB, 100 * MB)
+    clock.now += still
+    report(30 * MB, 100 * MB)
+    board.stop()
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue()).split("\r")[-1]
+    pace, left = shown
+    assert pace in last
+    assert left in last

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from terminal_client import sending
+from terminal_client import errors, sending
 from terminal_client.submission import Sent
 from terminal_client.terminal import Terminal
 from tests.unit.terminal_client.fakes import PASSWORD, Talk, landed, servers
@@ -102,6 +102,16 @@ async def test_it_is_sent_before_it_is_whole(tmp_path: Path) -> None:
     assert house.orders == [False]
     assert [(one.id, one.uploaded) for one in sent] == [("transfer1", True)]
     assert [[one.id for one in each] for each in queued] == [["transfer1"]]
+
+
+async def test_a_file_that_is_not_there_is_called_a_file(tmp_path: Path) -> None:
+    house = House()
+    async with (
+        servers(tmp_path, smtp=house.submission, imap=house.mailbox) as made,
+        Terminal.open(made.profile, password=PASSWORD) as terminal,
+    ):
+        with pytest.raises(errors.NoInputError, match="there is no file flim"):
+            await terminal.send("flim.mov", "bob@b.example")
 
 
 @pytest.mark.parametrize("refusal", ["550 5.7.0 not of this", "451 4.3.0 not now"])
