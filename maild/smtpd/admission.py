@@ -86,7 +86,7 @@ class Admission:
             await self._promise(known, known.bound.account_id, known.ticket)
         except BaseException:
             now = self._listener.store.clock()
-            self._listener.checkpoints.keep(known, now)
+            self._listener.checkpoints.lanes.keep(known, now)
             raise
 
     async def _promise(
@@ -120,7 +120,7 @@ class Admission:
         bound = _bound_push(new.mail, ticket, address)
         checkpoints = self._listener.checkpoints
         if ticket.accepted.final_reply is None and task is not None:
-            await checkpoints.begin(bound, task)
+            await checkpoints.lanes.begin(bound, task)
             # What the old connection brought may have landed while it ended.
             ticket = await self._redeemed(new.mail, address) or ticket
         if ticket.accepted.final_reply is not None:
@@ -156,13 +156,13 @@ class Admission:
         bound = _bound_upload(new.mail, account)
         checkpoints = self._listener.checkpoints
         if task is not None:
-            await checkpoints.begin(bound, task)
+            await checkpoints.lanes.begin(bound, task)
         kept = await checkpoints.known(bound.key)
         known: Transaction | None = new
         if kept is not None and kept.final_reply is not None and _same(kept, bound):
             given = replies.again(kept.final_reply)
             if not given.is_positive:
-                checkpoints.let_go(bound.lane)
+                checkpoints.lanes.let_go(bound.lane)
                 raise ReplyError(given)
             new.given, new.received = kept.final_reply, kept.envelope.size or 0
         else:

@@ -18,6 +18,7 @@ from maild.smtpd.replies import TOO_LARGE
 from maild.smtpd.thread import in_thread
 from maild.smtpd.trace_fields import trace_fields
 from maild.smtpd.transaction import DROPPED, DROPPED_TICKETED, Transaction
+from maild.smtpd.wanted import unwanted
 from maild.wire.smtp import Bdat
 from maild.wire.smtp_data import DataReader
 
@@ -52,7 +53,7 @@ class Reception:
         """
         refusal = _refusal(transaction, chunk)
         if refusal is None and transaction is not None:
-            refusal = await self._listener.checkpoints.unwanted(transaction)
+            refusal = await unwanted(self._listener.store, transaction)
         if refusal is not None:
             if transaction is not None and refusal is TOO_LARGE:
                 # It will never fit: what was shown of it goes.

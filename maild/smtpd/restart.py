@@ -14,16 +14,15 @@ import hashlib
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 
 from maild.mail.address import Address
-from maild.mail.reply import Reply, ReplyError
-from maild.smtpd import replies
+from maild.mail.reply import ReplyError
 from maild.smtpd.intake import Intake
+from maild.smtpd.lanes import Lanes
 from maild.smtpd.showing import Shown, shown
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Transaction
-from maild.store import arriving, checkpoints, consent, renderings
+from maild.store import arriving, checkpoints, renderings
 from maild.store.checkpoints import Checkpoint, Envelope
 from maild.store.consent import Accepted
 from maild.store.errors import DamagedError, NotFoundError, StoreError
@@ -31,14 +30,6 @@ from maild.store.house import Store
 from maild.store.index import Tx
 
 _log = logging.getLogger(__name__)
-
-LIFETIME = 45 * 60.0
-"""Seconds an interrupted transaction is kept in memory; then only in the store."""
-MOST = 100
-"""Interrupted ones in memory at once; each holds a header block and an open file.
-Going on with another one reads four MiB at most."""
-LOOK_EVERY = 1.0
-"""Seconds between two looks whether what arrives is still wanted."""
 
 
 def key_of(*secret: str) -> str:
@@ -51,28 +42,8 @@ def key_of_push(proof: str, sender: Address, recipient: Address) -> str:
     return key_of("push", proof, sender.key, recipient.key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Interrupted:
-    transaction: Transaction
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """Which connection a transaction comes by."""
-
-    bound: Envelope
-    task: asyncio.Task[None]
-
-    async def cut(self) -> None:
-        """End it, if it has not ended; what it brought is kept."""
-        if not self.task.done():
-            self.task.cancel()
-            await asyncio.wait([self.task])
-
-
 class Checkpoints:
-    """The interrupted transactions of one listener, and who is sending now.
+    """The interrupted transactions of one listener.  ``lanes``: who is sending now.
 
     ``lifetime``: seconds for which the store keeps one after it last grew;
     ``hostname``: who we are, in what we compose.
@@ -89,69 +60,7 @@ class Checkpoints:
         self._hostname = hostname
         self._store = store
         self._lifetime = lifetime
-        self._kept: dict[str, _Interrupted] = {}
-        self._active: dict[str, _Sending] = {}
-        # Both by lane: a second push of one rendering goes on where the first one is.
-
-    # Who is sending
-
-    async def begin(self, bound: Envelope, task: asyncio.Task[None]) -> None:
-        """Remember which connection a transaction comes by.
-
-        That by which it came so far is ended: the peer has a new one.  The old one may
-        be dead without having said so; what it brought is kept.  Of several that come
-        meanwhile the last one stays.
-        """
-        old = self._active.get(bound.lane)
-        while old is not None and old.task is not task and not old.task.done():
-            await old.cut()
-            old = self._active.get(bound.lane)
-        self._active[bound.lane] = _Sending(bound, task)
-
-    def over(self, task: asyncio.Task[None] | None, bound: Envelope | None) -> None:
-        """Forget that a transaction comes by a connection, which may bring another.
-
-        ``bound``: None for all that it has begun.
-        """
-        for lane, sending in list(self._active.items()):
-            if sending.task is task and bound in (None, sending.bound):
-                del self._active[lane]
-
-    # In memory
-
-    def keep(self, transaction: Transaction, now: float) -> bool:
-        """Keep what was cut short; False when there is nothing to go on with."""
-        bound, intake = transaction.bound, transaction.intake
-        if bound is None or intake is None or not intake.taken or transaction.failed:
-            return False
-        if intake.failure is not None:
-            return False  # what is left of it, if anything, is in the store
-        self.forget(now - LIFETIME)
-        while len(self._kept) >= MOST:
-            self.let_go(next(iter(self._kept)))
-        self.let_go(bound.lane)
-        self._kept[bound.lane] = _Interrupted(transaction, now)
-        return True
-
-    def forget(self, before: float) -> None:
-        """Let go of what was interrupted before ``before`` (Unix seconds)."""
-        for lane, interrupted in list(self._kept.items()):
-            if interrupted.since < before:
-                self.let_go(lane)
-        for lane, sending in list(self._active.items()):
-            if sending.task.done():
-                del self._active[lane]
-
-    def let_go(self, lane: str) -> None:
-        """Close what is open: the store has all that is needed to go on."""
-        interrupted = self._kept.pop(lane, None)
-        if interrupted is not None and interrupted.transaction.intake is not None:
-            self._threads.submit(interrupted.transaction.intake.suspend)
-
-    def close(self) -> None:
-        """Let go of all of them: the daemon stops."""
-        for lane in list(self._kept):
-            self.let_go(lane)
+        self.lanes = Lanes(threads)
 
     # In the store
 
@@ -182,21 +91,6 @@ class Checkpoints:
         """Return what the store has under ``key``."""
         return await self._store.index.read(checkpoints.find, key, self._store.clock())
 
-    async def unwanted(self, transaction: Transaction) -> Reply | None:
-        """Return why no more of a message is wanted: removed while it arrived.
-
-        Looks now and then: whoever deletes what arrives spares its sender the rest.
-        """
-        if transaction.bound is None or transaction.intake is None:
-            return None
-        now = asyncio.get_running_loop().time()
-        if transaction.looked_at is None:
-            transaction.looked_at = now
-        if now - transaction.looked_at < LOOK_EVERY:
-            return None
-        transaction.looked_at = now
-        return await self._store.index.read(_unwanted, transaction)
-
     async def drop(self, transaction: Transaction) -> None:
         """Forget what is not worth going on with; never raises.
 
@@ -226,15 +120,7 @@ class Checkpoints:
 
     async def end(self, key: str) -> None:
         """Let go of what its sender has given up, wherever it is."""
-        for sending in list(self._active.values()):
-            if sending.bound.key == key:
-                await sending.cut()
-        for lane, found in list(self._kept.items()):
-            transaction = found.transaction
-            if transaction.bound is not None and transaction.bound.key == key:
-                del self._kept[lane]
-                assert transaction.intake is not None
-                await in_thread(self._threads, transaction.intake.abandon)
+        await self.lanes.end(key)
         known = await self.known(key)
         if known is not None and known.final_reply is None:
             await self._forget(key, known.message_id)
@@ -249,13 +135,13 @@ class Checkpoints:
         None when it has to begin anew; a `StoreError` says that it may go on later.
         The octets that it has ``received`` are durable.  ``part_limit`` as in `Intake`.
         """
-        found = self._kept.pop(bound.lane, None)
-        self.forget(self._store.clock() - LIFETIME)
-        if found is not None and _is_of(found, bound):
+        found = self.lanes.take(bound.lane, self._store.clock())
+        before = None if found is None else found.bound
+        if found is not None and before is not None and before.key == bound.key:
             return await self._from_memory(found, bound)
         if found is not None:  # of another recipient's, who may come back for it
-            assert found.transaction.intake is not None
-            await in_thread(self._threads, found.transaction.intake.suspend)
+            assert found.intake is not None
+            await in_thread(self._threads, found.intake.suspend)
         known = await self.known(bound.key)
         if known is None or known.blob_id is None:
             return None
@@ -297,9 +183,8 @@ class Checkpoints:
             ).add_done_callback(_tell)
 
     async def _from_memory(
-        self, found: _Interrupted, bound: Envelope
+        self, before: Transaction, bound: Envelope
     ) -> Transaction | None:
-        before = found.transaction
         intake = before.intake
         assert intake is not None
         if before.bound != bound:
@@ -380,21 +265,6 @@ def _drop(tx: Tx, key: str, item_id: str, now: float) -> int | None:
     blob_id = checkpoints.drop(tx, key, item_id)
     item = arriving.give_up(tx, item_id, now)
     return blob_id if item is None else item.blob_id
-
-
-def _unwanted(tx: Tx, transaction: Transaction) -> Reply | None:
-    if transaction.ticket is not None:
-        is_refused = consent.is_refused(tx, transaction.ticket.proof)
-        return replies.NEEDS_OFFER if is_refused else None
-    assert transaction.bound is not None
-    ended = checkpoints.ended(tx, transaction.bound.key, transaction.id)
-    reply = None if ended is None else replies.again(ended)
-    return None if reply is None or reply.is_positive else reply
-
-
-def _is_of(found: _Interrupted, bound: Envelope) -> bool:
-    before = found.transaction.bound
-    return before is not None and before.key == bound.key
 
 
 def _tell(done: Future[None]) -> None:

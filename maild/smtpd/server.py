@@ -172,5 +172,5 @@ class SmtpStation:
             if tasks:
                 await asyncio.wait(tasks)
         for kept in self._kept:
-            kept.close()
+            kept.lanes.close()
         self._residents.close()

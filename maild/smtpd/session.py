@@ -282,7 +282,9 @@ class Session(Connection):
         """Keep an interrupted push for its restart; forget anything else."""
         transaction = self._without_transaction()
         kept = self.listener.checkpoints
-        if transaction is None or kept.keep(transaction, self.listener.store.clock()):
+        if transaction is None or kept.lanes.keep(
+            transaction, self.listener.store.clock()
+        ):
             return
         landing.abandon(self.listener, transaction)
         if transaction.is_spoilt:
@@ -298,7 +300,7 @@ class Session(Connection):
     def _over(self, transaction: Transaction) -> None:
         """Let a retry of it cut nothing else that this connection brings."""
         if transaction.mail.transid is not None:
-            self.listener.checkpoints.over(self.own_task, transaction.bound)
+            self.listener.checkpoints.lanes.over(self.own_task, transaction.bound)
 
     def _without_transaction(self) -> Transaction | None:
         transaction, self.transaction = self.transaction, None

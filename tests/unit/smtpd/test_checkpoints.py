@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maild.smtpd import restart
+from maild.smtpd import lanes
 from maild.store.blobs import SEGMENT
 from tests.unit.smtpd.live import ALICE, BOB, Live, live
 from tests.unit.smtpd.speaker import Speaker, content, upload_of
@@ -100,7 +100,7 @@ async def test_many_interrupted_ones_hold_few_files(
     station: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each can be gone on with, from memory or from the store."""
-    monkeypatch.setattr(restart, "MOST", 5)
+    monkeypatch.setattr(lanes, "MOST", 5)
     octets = content(SMALL)
     message = upload_of(octets)
     cut = len(message) - 1000

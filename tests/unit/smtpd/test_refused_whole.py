@@ -83,7 +83,7 @@ async def test_what_could_not_be_kept_is_not_sent_again(
 
 async def test_of_two_who_come_at_once_one_goes_on(station: Live) -> None:
     """Both wait for the end of the connection by which it came; only the last stays."""
-    kept = station.station._kept[0]
+    kept = station.station._kept[0].lanes
     bound = Envelope("key", Kind.UPLOAD, station.alice, "a@a", "a@a", None, "7BIT")
     begun = asyncio.Event()
 

@@ -15,7 +15,7 @@ from maild.mail.address import Address, parse_address
 from maild.mail.compose import rendering
 from maild.mail.offer import proof
 from maild.mail.reply import Reply
-from maild.smtpd.restart import LIFETIME
+from maild.smtpd.lanes import LIFETIME
 from maild.store import arriving, checkpoints, consent, items, mailboxes, messages
 from maild.store.blobs import INLINE, SEGMENT
 from maild.store.checkpoints import Listed
@@ -375,7 +375,7 @@ async def test_what_is_let_go_of_is_lent_all_the_same(house: House) -> None:
     await some_durable(station, SEGMENT)
     await speaker.close()
     for kept in station.station._kept:  # its clock stands still
-        kept.forget(NOW + LIFETIME)
+        kept.lanes.forget(NOW + LIFETIME)
     offset, _ = await second.go_on(station)
     assert offset >= goods.start + SEGMENT - 80
     await has(station, station.alice, goods)

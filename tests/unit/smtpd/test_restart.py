@@ -15,7 +15,7 @@ import pytest
 
 from maild.mail.parting import Cause
 from maild.mail.reply import Reply
-from maild.smtpd import restart
+from maild.smtpd import lanes
 from maild.store import checkpoints, parting
 from maild.store.blobs import INLINE, SEGMENT, BlobWriter
 from maild.store.checkpoints import Listed
@@ -215,7 +215,7 @@ async def test_a_station_that_is_stopped_keeps_all_that_came(house: House) -> No
 async def test_what_is_no_longer_in_memory_is_in_the_store(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restart, "MOST", 1)
+    monkeypatch.setattr(lanes, "MOST", 1)
     push = await a_push(house.station)
     speaker = await push.begin(house.station, 1_000_000)
     await speaker.close()

@@ -13,7 +13,7 @@ import pytest
 
 from maild.mail.parting import Cause
 from maild.mail.transfer import State
-from maild.smtpd import restart
+from maild.smtpd import wanted
 from maild.store import arriving, mailboxes, meaning, messages, parting
 from maild.store.arriving import KEYWORD
 from maild.store.index import Tx
@@ -196,7 +196,7 @@ async def remove(station: Live, account: int, mailbox: str = "Library") -> None:
 async def test_its_sender_is_told_with_the_next_chunk(
     station: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restart, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(wanted, "LOOK_EVERY", 0.0)
     octets = content(SIZE)
     message = push_of(octets, digest(octets))
     proof = await station.accepted_offer(SIZE)
@@ -217,7 +217,7 @@ async def test_an_upload_that_is_deleted_does_not_come_back(
     station: Live, monkeypatch: pytest.MonkeyPatch, looks: bool
 ) -> None:
     if looks:
-        monkeypatch.setattr(restart, "LOOK_EVERY", 0.0)
+        monkeypatch.setattr(wanted, "LOOK_EVERY", 0.0)
     message = upload_of(content(SIZE))
     upload = await begun(station, message)
     await shown(station, station.alice)
