@@ -253,3 +253,24 @@ def test_what_is_given_up_is_told_to_its_reader(
     every = programs.mshare("carol", "status", "--json").json
     (state,) = [t["state"] for t in every if t["name"] == file.name]
     assert state in {"failed", "cancelled"}  # by whether its answer has come
+
+
+def test_what_its_owner_deletes_does_not_come_back(
+    programs: Programs, tmp_path: Path
+) -> None:
+    """His terminal says so and forgets it; the next run is another upload."""
+    file = tmp_path / "deleted.mkv"
+    with half_sent(programs, file) as half:
+        eventually(lambda: bool(items_named(programs, "carol", file)), "it is shown")
+        with mailbox(programs, "carol") as imap:
+            uid = find(imap, "Library", "KEYWORD", "$Arriving").decode()
+            imap.uid("STORE", uid, "+FLAGS", r"(\Deleted)")
+            imap.expunge()
+        half.proxy.release()
+        _, said = half.sending.communicate(timeout=60)
+        assert half.sending.returncode == os.EX_DATAERR, said
+        assert b"5.6.0 it was removed while it arrived" in said
+        assert items_named(programs, "carol", file) == []
+    programs.mshare("carol", "upload", file)
+    (item,) = items_named(programs, "carol", file)
+    assert item["sha256"] == sha256(file)
