@@ -41,6 +41,9 @@ _log = logging.getLogger("maild.delivery")
 GONE = Reply(554, "6.0", "the item or message is not there any more")
 TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
 NEEDS_SMTPUTF8 = letter.NEEDS_SMTPUTF8
+STALL = 30.0
+"""Seconds that a push waits for a source that does not grow: then others may have its
+slot, and it is due again as soon as the source goes on."""
 STOPPED = Reply(451, "3.2", "the attempt was stopped")
 
 
@@ -224,7 +227,7 @@ class Attempt:
         session = await self._connect(route, level)
         mail = self._push_mail(session, goods.total)
         with means.progress.of(transfer.id) as report:
-            stall = means.settings.idle_timeout
+            stall = min(means.settings.idle_timeout, STALL)
             push = Push(session, goods, means.store, octets, self._tally, report, stall)
             offset = await push.begin(mail, RcptTo(transfer.recipient))
             await self._record.content_starts(offset, goods.total)

@@ -11,6 +11,7 @@ from typing import Any
 
 from maild import delivery_log
 from maild.delivery.outcome import Outcome, content_starts, record
+from maild.delivery.parcel import NOT_WHOLE_YET
 from maild.delivery.work import Means, Tally
 from maild.delivery_log import Delays
 from maild.mail.transfer import Event, IllegalTransitionError, retry_delay
@@ -81,8 +82,9 @@ class Record:
         why = delivery_log.clean(str(outcome.reply))
         event = self._event(f"{outcome.word} {where}: {why}")
         settings = self._means.settings
+        waits = outcome.reply == NOT_WHOLE_YET  # for us, not for the next hop
         delay = retry_delay(
-            self._transfer.attempts + 1,
+            1 if waits else self._transfer.attempts + 1,
             first=settings.retry_first,
             most=settings.retry_most,
         )

@@ -30,7 +30,7 @@ from maild.store import transfers
 from maild.store.errors import NotFoundError, StoreBrokenError, StoreError
 from maild.store.house import Store
 from maild.store.index import Tx
-from maild.store.transfers import Slots, Transfer
+from maild.store.transfers import Lanes, Slots, Transfer
 
 _log = logging.getLogger("maild.delivery")
 
@@ -75,7 +75,8 @@ class DeliveryStation:
         self._client = Client(settings, identity, self._trust)
         self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
         self._waiting: deque[Transfer] = deque()
-        self._busy: Counter[str] = Counter()
+        self._busy: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
+        """Attempts of each domain: small mail, and pushes."""
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serve until cancelled; what is under way then is due again at once.
@@ -130,21 +131,32 @@ class DeliveryStation:
         return self._settings.attempts - len(self._running)
 
     @property
-    def _slots(self) -> Slots:
-        """What may be claimed for each domain: a slow one holds up no other."""
-        waiting = Counter(transfer.recipient.domain for transfer in self._waiting)
-        return Slots(self._settings.per_next_hop * BACKLOG, self._busy + waiting)
+    def _lanes(self) -> Lanes:
+        """What may be claimed for each domain: a slow one holds up no other.
+
+        A push is claimed when it can begin: it may take long, and says so until then.
+        """
+        each = self._settings.per_next_hop
+        waiting: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
+        for transfer in self._waiting:
+            waiting[_is_push(transfer)][transfer.recipient.domain] += 1
+        pushes = sum(waiting[True].values()) + self._busy[True].total()
+        return Lanes(
+            Slots(each * BACKLOG, self._busy[False] + waiting[False]),
+            Slots(each, self._busy[True] + waiting[True]),
+            _most_pushes(self._settings.attempts) - pushes,
+        )
 
     async def _claim(self) -> None:
         """Take what is due, as much as there may be under way or waiting."""
-        now, most, slots = self._store.clock(), self._room, self._slots
-        due, last = await self._store.index.read(_dues, slots)
+        now, most, lanes = self._store.clock(), self._room, self._lanes
+        due, last = await self._store.index.read(_dues, lanes)
         latest = now + self._settings.retry_most * LONGEST_WAIT
         if last is not None and last > latest:
             await self._store.index.write(transfers.bring_forward, latest, now)
         if most > 0 and due is not None and due <= now:
             self._waiting += await self._store.index.write(
-                transfers.claim, OWNER, now, most, slots
+                transfers.claim, OWNER, now, most, lanes
             )
 
     def _start(
@@ -154,12 +166,12 @@ class DeliveryStation:
         passed: deque[Transfer] = deque()
         while self._waiting and len(self._running) < self._settings.attempts:
             transfer = self._waiting.popleft()
-            domain = transfer.recipient.domain
-            busy = self._busy[domain] >= self._settings.per_next_hop
+            domain, lane = transfer.recipient.domain, self._busy[_is_push(transfer)]
+            busy = lane[domain] >= self._settings.per_next_hop
             if busy or transfer.id in self._running:
                 passed.append(transfer)
                 continue
-            self._busy[domain] += 1
+            lane[domain] += 1
             attempt = Attempt(transfer, means)
             task = group.create_task(attempt.run(), name=transfer.id)
             self._running[transfer.id] = attempt, task
@@ -172,8 +184,10 @@ class DeliveryStation:
     ) -> Callable[[asyncio.Task[None]], None]:
         def ended(_: asyncio.Task[None]) -> None:
             self._running.pop(transfer.id, None)
-            self._busy[transfer.recipient.domain] -= 1
-            self._busy += Counter()  # drops what is back at zero
+            lane = self._busy[_is_push(transfer)]
+            lane[transfer.recipient.domain] -= 1
+            if not lane[transfer.recipient.domain]:
+                del lane[transfer.recipient.domain]
             wake()
 
         return ended
@@ -182,7 +196,7 @@ class DeliveryStation:
         """Return the seconds to sleep unless the queue changes."""
         if self._room <= 0:
             return LONGEST_SLEEP  # an attempt that ends wakes us
-        due = await self._store.index.read(transfers.next_due, self._slots)
+        due = await self._store.index.read(transfers.next_due, self._lanes)
         if due is None:
             return LONGEST_SLEEP
         return min(max(due - self._store.clock(), 0.05), LONGEST_SLEEP)
@@ -201,9 +215,18 @@ class DeliveryStation:
             await self._store.index.write(_release, transfer_id, self._store.clock())
 
 
-def _dues(tx: Tx, slots: Slots) -> tuple[float | None, float | None]:
+def _is_push(transfer: Transfer) -> bool:
+    return transfer.ticket is not None
+
+
+def _most_pushes(attempts: int) -> int:
+    """Return how many attempts may be pushes: some are always left for small mail."""
+    return max(1, attempts - max(1, attempts // 4))
+
+
+def _dues(tx: Tx, lanes: Lanes) -> tuple[float | None, float | None]:
     """Return when the next and the last transfer that waits is due."""
-    return transfers.next_due(tx, slots), transfers.last_due(tx)
+    return transfers.next_due(tx, lanes), transfers.last_due(tx)
 
 
 def _unwanted(tx: Tx, names: list[str]) -> set[str]:

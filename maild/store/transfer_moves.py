@@ -84,6 +84,8 @@ def advance(
         finished=now if state in FINAL else None,
         relay=relay or old.relay,
     )
+    if event is Event.CANCEL:
+        new = replace(new, status="", reply="")  # not what kept it before
     if reply is not None:
         text = "".join(c if c.isprintable() else "?" for c in reply.text[:LONGEST])
         new = replace(new, status=reply.status or str(reply.code), reply=text)

@@ -66,22 +66,38 @@ class Slots:
         return condition, names
 
 
-UNBOUNDED = Slots(2**31, {})
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Slots of small mail (offers, answers, ordinary mail) and of content.
+
+    Apart, because a push takes as long as its source: what decides about content must
+    not wait behind it.  ``pushes``: how many more there may be, whatever their domain.
+    """
+
+    small: Slots
+    content: Slots
+    pushes: int
+
+
+UNBOUNDED = Lanes(Slots(2**31, {}), Slots(2**31, {}), 2**31)
+_SMALL = "ticket IS NULL"
+_CONTENT = "ticket IS NOT NULL"
 
 
 def claim(
-    tx: Tx, owner: str, now: float, most: int, slots: Slots = UNBOUNDED
+    tx: Tx, owner: str, now: float, most: int, lanes: Lanes = UNBOUNDED
 ) -> list[Transfer]:
     """Take up to ``most`` due transfers for delivery process ``owner``.
 
     Fair: at most one share per account and next hop before the next account's; small
-    mail (offers, answers, ordinary) goes before content; no domain has more than
-    ``slots`` allow.  An item is pushed to one recipient of a domain at a time.
+    mail goes before content; no domain has more than its ``lanes`` allow.  An item is
+    pushed to one recipient of a domain at a time.
     """
-    taken = _fitting(_due(tx, now, most, "ticket IS NULL", slots), slots)
-    if len(taken) < most:
-        content = _first_of_each(_due(tx, now, LOOKED_AT, "ticket IS NOT NULL", slots))
-        taken = _fitting([*taken, *_in_turn(content)], slots)[:most]
+    taken = _fitting(_due(tx, now, most, _SMALL, lanes.small), lanes.small)
+    pushes = max(0, min(most - len(taken), lanes.pushes))
+    if pushes:
+        content = _first_of_each(_due(tx, now, LOOKED_AT, _CONTENT, lanes.content))
+        taken += _fitting(_in_turn(content), lanes.content)[:pushes]
     claimed = [advance(tx, transfer.id, Event.CLAIM, now) for transfer in taken]
     for transfer in claimed:
         tx.run("UPDATE transfer SET claimed_by = ?2 WHERE id = ?1", transfer.id, owner)
@@ -132,15 +148,21 @@ def _in_turn(found: Iterable[Transfer]) -> list[Transfer]:
     return [transfer for _, transfer in sorted(ranked, key=lambda entry: entry[0])]
 
 
-def next_due(tx: Tx, slots: Slots = UNBOUNDED) -> float | None:
-    """Return when the next transfer that ``slots`` allow is due, or None."""
-    passed, names = slots.but_for_full(1)
-    found = tx.value(
-        f"""SELECT due FROM transfer WHERE {_DUE}{passed}
-        ORDER BY due LIMIT 1""",  # noqa: S608 - ours
-        *names,
-    )
-    return None if found is None else float(found)
+def next_due(tx: Tx, lanes: Lanes = UNBOUNDED) -> float | None:
+    """Return when the next transfer that ``lanes`` allow is due, or None."""
+    looks = [(_SMALL, lanes.small)]
+    if lanes.pushes > 0:
+        looks.append((_CONTENT, lanes.content))
+    found: list[float] = []
+    for which, slots in looks:
+        passed, names = slots.but_for_full(1)
+        due = tx.value(
+            f"""SELECT due FROM transfer WHERE {_DUE} AND {which}{passed}
+            ORDER BY due LIMIT 1""",  # noqa: S608 - ours
+            *names,
+        )
+        found += [] if due is None else [float(due)]
+    return min(found, default=None)
 
 
 def last_due(tx: Tx) -> float | None:

@@ -28,6 +28,7 @@ from maild.store.transfer_moves import (
 )
 from maild.store.transfer_queue import (
     WHEN_CLOSED,
+    Lanes,
     Notice,
     Slots,
     abandon_claims,
@@ -58,6 +59,7 @@ from maild.store.withdrawals import if_over as withdraw_if_over
 __all__ = [
     "WHEN_CLOSED",
     "FreshShare",
+    "Lanes",
     "Notice",
     "Slots",
     "Transfer",

@@ -163,6 +163,29 @@ async def test_a_slow_next_hop_holds_up_nobody_else(post: Post) -> None:
     assert len(slow.messages) == 5
 
 
+async def test_pushes_that_stand_still_hold_up_no_small_mail(post: Post) -> None:
+    plan = Peer(hold_last=asyncio.Event())
+    async with (
+        plan.serving() as peer,
+        running(post, peer.port, per_next_hop=1, attempts=2),
+    ):
+        shares = []
+        for octets in (b"one" * 30_000, b"two" * 30_000):
+            share = await post.share(await post.item(put(post.store, octets)))
+            plan.hold_last = None
+            await until_state(post, share, State.OFFERED)
+            shares.append(share)
+        plan.hold_last = asyncio.Event()
+        for share in shares:
+            await post.accepted(share)
+        await plan.held.wait()
+        plan.hold_last = None
+        mail = await post.mail(PLAIN_MAIL)
+        await until_state(post, mail, State.SENT)
+        states = sorted([(await post.now(share)).state for share in shares])
+        assert states == [State.ACCEPTED, State.TRANSFERRING]
+
+
 async def test_no_more_attempts_than_allowed(post: Post) -> None:
     plan = Peer(hold_last=asyncio.Event())
     async with plan.serving() as peer, running(post, peer.port, attempts=2):
