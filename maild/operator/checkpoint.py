@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -35,12 +35,19 @@ COLUMNS = ("id", "kind", "state", "landed", "size", "grew", "sender", "recipient
 @app.command()
 def ls(
     context: typer.Context,
+    every: Annotated[
+        bool, typer.Option("--all", help="Those too whose end is only remembered.")
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """List checkpoints, oldest first."""
+    """List checkpoints, oldest first.
+
+    With --all also what has arrived, and whose last reply would be given again.
+    """
     with opened(configuration(context, config).server) as records:
-        found = [facts(each) for each in records.read(checkpoints.everything)]
+        listed = [facts(each) for each in records.read(checkpoints.everything)]
+    found = [each for each in listed if every or each["state"] == "arriving"]
     if as_json:
         show_json(found)
     elif not found:
