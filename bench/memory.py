@@ -6,6 +6,10 @@ of many at the same time.  VmHWM of each process; of the terminals the largest. 
 exit status tells whether all of them stayed below the goal.
 
     python -m bench.memory [--size 8G] [--items 100] [--each 50M] [--goal 80M]
+                           [--pushes 20]
+
+``--pushes``: how many the first server makes at once, others wait their turn; 20 is
+what it makes in all where nothing is set, though not to one server.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from pathlib import Path
 from bench import telling
 from bench.telling import MIB
 from bench.world import Peaks, received, together, world
-from tests.flows.programs import Programs, sha256
+from tests.flows.programs import Programs, edit, sha256
 
 COPIES = 3
 """Of each item on the device: two servers' and the download."""
@@ -42,8 +46,17 @@ def legs(
     return took
 
 
-def measure(folder: Path, count: int, size: int) -> tuple[Peaks, dict[str, float]]:
+def measure(
+    folder: Path, count: int, size: int, pushes: int
+) -> tuple[Peaks, dict[str, float]]:
     """Take ``count`` items of ``size`` octets over the road of two fresh servers."""
+
+    def bounded(made: Path) -> None:
+        for name in ("a", "b"):
+            edit(
+                made / f"{name}.toml", "delivery", attempts=pushes, per_next_hop=pushes
+            )
+
     folder.mkdir()
     target = folder / "target"
     target.mkdir()
@@ -52,7 +65,7 @@ def measure(folder: Path, count: int, size: int) -> tuple[Peaks, dict[str, float
         for number in range(count)
     ]
     peaks = Peaks()
-    with world(folder / "playground") as programs:
+    with world(folder / "playground", change=bounded) as programs:
         peaks.servers(programs)
         idle = {f"{name}, idle": peak for name, peak in peaks.octets.items()}
         took = legs(programs, files, target, peaks)
@@ -67,11 +80,14 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=100)
     parser.add_argument("--each", type=telling.octets, default=50 << 20)
     parser.add_argument("--goal", type=telling.octets, default=80 << 20)
+    parser.add_argument("--pushes", type=int, default=20)
     parser.add_argument("--only", choices=("one", "many"))
     options = parser.parse_args()
     cases: dict[str, Callable[[Path], tuple[Peaks, dict[str, float]]]] = {
-        "one": lambda folder: measure(folder, 1, options.size),
-        "many": lambda folder: measure(folder, options.items, options.each),
+        "one": lambda folder: measure(folder, 1, options.size, options.pushes),
+        "many": lambda folder: measure(
+            folder, options.items, options.each, options.pushes
+        ),
     }
     names = {
         "one": f"one of {options.size // MIB} MiB",

@@ -7,7 +7,7 @@ import ctypes
 import gc
 from asyncio import constants, sslproto
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
@@ -19,8 +19,8 @@ MAPPED: Final = 256 * 1024
 """Octets from which memory goes back to the system when it is freed.  glibc begins with
 half of it, but goes higher with each large buffer, and then keeps what is smaller."""
 READ: Final = 16 * 1024
-"""Octets that a TLS connection reads at once and keeps room for (asyncio: 256 KiB): a
-record.  Whoever reads many asks for more meanwhile."""
+"""Octets that a TLS connection reads at once (asyncio: 256 KiB): a record.  Whoever
+reads many asks for more meanwhile."""
 UNREAD: Final = 16
 """KiB that may wait in a TLS connection to be read (asyncio: 256): OpenSSL never gives
 back what it once needed for them."""
@@ -42,5 +42,23 @@ def stay_small() -> None:
         mallopt(M_ARENA_MAX, HEAPS)
         mallopt(M_MMAP_THRESHOLD, MAPPED)
     sslproto.SSLProtocol.max_size = READ
+    _read_by_one_buffer()
     constants.FLOW_CONTROL_HIGH_WATER_SSL_READ = UNREAD  # type: ignore[misc]  # "Final"
     constants.FLOW_CONTROL_HIGH_WATER_SSL_WRITE = UNSENT  # type: ignore[misc]  # "Final"
+
+
+def _read_by_one_buffer() -> None:
+    """Let all TLS connections receive in one buffer, not each in one of its own.
+
+    OpenSSL has taken what is in it before the event loop, the only one of the process,
+    comes to another connection.
+    """
+    buffer = bytearray(READ)
+    view = memoryview(buffer)
+    made = sslproto.SSLProtocol.__init__
+
+    def make(protocol: Any, *args: Any, **kwargs: Any) -> None:
+        made(protocol, *args, **kwargs)
+        protocol._ssl_buffer, protocol._ssl_buffer_view = buffer, view  # noqa: SLF001
+
+    sslproto.SSLProtocol.__init__ = make  # type: ignore[assignment,method-assign]

@@ -49,6 +49,9 @@ class TlsRing(asyncio.BufferedProtocol):
         pieces: Shared,
     ) -> None:
         self._transport = transport
+        self._tls = transport._ssl_protocol  # type: ignore[attr-defined]  # noqa: SLF001
+        self._usual: tuple[int, bytearray] | None = None
+        """How TLS received before."""
         self._protocol = protocol
         self._missing = count
         self._sink = sink
@@ -75,7 +78,8 @@ class TlsRing(asyncio.BufferedProtocol):
         ``begun`` is what stands before it; the first thing the sink is given.
         """
         self._transport.set_protocol(self)
-        self._read_at_once(AT_ONCE if not self._pieces.is_crowded else None)
+        if not self._pieces.is_crowded:
+            self._read_at_once(AT_ONCE)
         emptied = self._loop.run_in_executor(threads, self._empty, begun)
         watch = self._loop.create_task(self._watch())
         try:
@@ -85,7 +89,7 @@ class TlsRing(asyncio.BufferedProtocol):
             self._hand_over()  # cut short, this is what a restart need not send again
             self._give_back_transport()
             self._work.put(None)
-            self._read_at_once(None)
+            self._read_as_ever()
             self._let_go()
             await asyncio.wait([emptied])
 
@@ -98,18 +102,23 @@ class TlsRing(asyncio.BufferedProtocol):
         self._buffer = None
         self._buffers = Buffers()
 
-    def _read_at_once(self, octets: int | None) -> None:
-        """Let TLS take so many octets from the socket at once; None: as ever.
+    def _read_at_once(self, octets: int) -> None:
+        """Let TLS take so many octets from the socket at once.
 
-        asyncio keeps a buffer for that with each connection; there is no public way to
-        say how large.
+        asyncio has a buffer for that; there is no public way to say how large.
         """
-        tls = self._transport._ssl_protocol  # type: ignore[attr-defined]  # noqa: SLF001
-        octets = type(tls).max_size if octets is None else octets
-        if len(tls._ssl_buffer) != octets:  # noqa: SLF001
-            tls.max_size = octets
-            tls._ssl_buffer = bytearray(octets)  # noqa: SLF001
-            tls._ssl_buffer_view = memoryview(tls._ssl_buffer)  # noqa: SLF001
+        self._usual = self._tls.max_size, self._tls._ssl_buffer  # noqa: SLF001
+        self._receive_in(octets, bytearray(octets))
+
+    def _read_as_ever(self) -> None:
+        if self._usual is not None:
+            self._receive_in(*self._usual)
+            self._usual = None
+
+    def _receive_in(self, most: int, buffer: bytearray) -> None:
+        self._tls.max_size = most
+        self._tls._ssl_buffer = buffer  # noqa: SLF001
+        self._tls._ssl_buffer_view = memoryview(buffer)  # noqa: SLF001
 
     # What the transport tells
 

@@ -45,3 +45,27 @@ def test_connections_that_have_ended_do_not_lie_about() -> None:
         [sys.executable, "-c", GARBAGE], capture_output=True, text=True, check=True
     )
     assert 0 < int(ran.stdout) <= 150
+
+
+BUFFERS = """
+import asyncio, ssl
+from asyncio import sslproto
+from maild import footprint
+
+footprint.stay_small()
+loop = asyncio.new_event_loop()
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+made = [
+    sslproto.SSLProtocol(loop, asyncio.Protocol(), context, None, server_side=True)
+    for _ in range(3)
+]
+print(len({id(p.get_buffer(-1).obj) for p in made}), len(made[0].get_buffer(-1)))
+loop.close()
+"""
+
+
+def test_tls_connections_receive_in_one_buffer() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", BUFFERS], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["1", "16384"]
