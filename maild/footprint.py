@@ -28,7 +28,7 @@ UNSENT: Final = 64
 """KiB that may wait in a TLS connection to be sent (asyncio: 512)."""
 GARBAGE: Final = (700, 5, 2)
 """When Python looks for garbage: objects, then looks at young ones for one at older
-ones.  A connection that has ended is garbage, and about eighty objects hold its 60 KiB:
+ones.  A connection that has ended is garbage, and about eighty objects hold its 50 KiB:
 by Python's own figures (700, 10, 10) a thousand of them would lie about."""
 
 
