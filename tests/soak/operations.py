@@ -220,8 +220,10 @@ def _delete(case: Case) -> bool:
             imap.login(alice["address"], alice["password"])
             imap.select("Library")
             _, (found,) = imap.uid("SEARCH", "HEADER", "Content-Disposition", case.name)
-            imap.uid("STORE", found.decode(), "+FLAGS", r"(\Deleted)")
-            return imap.uid("EXPUNGE", found.decode())[0] == "OK"
+            uid = found.decode()
+            flagged, _ = imap.uid("STORE", uid, "+FLAGS", r"(\Deleted)")
+            # what could not be flagged is not what EXPUNGE has removed
+            return flagged == "OK" and imap.uid("EXPUNGE", uid)[0] == "OK"
     except (imaplib.IMAP4.error, OSError):
         return False
 
