@@ -12,7 +12,7 @@ from functools import partial
 from maild import ids
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
-from maild.mail.transfer import Kind, Lifetimes, State
+from maild.mail.transfer import Kind, Lifetimes
 from maild.smtpd import kept, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.listener import Listener
@@ -269,33 +269,15 @@ def _mail(
     lifetimes: Lifetimes,
     now: float,
 ) -> Transfer:
-    return Transfer(
-        id=queue_id,
-        account_id=account.id,
-        kind=Kind.MAIL,
-        state=State.QUEUED,
-        held=False,
-        item_id=None,
-        content_id=content_id,
-        sender=transaction.mail.sender,
-        recipient=recipient.address,
-        smtputf8=transaction.mail.smtputf8,
-        note="",
+    transfer = transfers.newly_queued(
+        Kind.MAIL,
+        queue_id,
+        account.id,
+        transaction.mail.sender,
+        recipient.address,
         size=transaction.received,
-        octets=0,
-        nonce=None,
-        ticket=None,
-        ticket_size=None,
-        attempts=0,
-        due=now,
-        expires=now + lifetimes.queue,
-        warned=False,
-        status="",
-        reply="",
-        relay="",
         trace=transaction.trace,
-        created=now,
-        changed=now,
-        finished=None,
-        view_uid=None,
+        now=now,
+        expires=now + lifetimes.queue,
     )
+    return replace(transfer, content_id=content_id, smtputf8=transaction.mail.smtputf8)

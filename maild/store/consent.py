@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maild.mail import compose
 from maild.mail.address import Address, parse_address
 from maild.mail.offer import Answer, Offer
 from maild.mail.offer import proof as proof_of
-from maild.mail.transfer import Kind, State
+from maild.mail.transfer import Kind
 from maild.store import accounts, messages, quota, transfers
 from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Row, Tx
@@ -161,35 +161,21 @@ def _queue_answer(
     content_id = messages.add_small(
         tx, composed.octets, composed.structure, answer.trace
     )
-    transfer = transfers.Transfer(
-        id=queue_id,
-        account_id=account_id,
-        kind=Kind.ANSWER,
-        state=State.QUEUED,
-        held=False,
-        item_id=None,
-        content_id=content_id,
-        sender=answer.recipient,
-        recipient=answer.sender,
-        smtputf8=not (answer.sender.is_ascii and answer.recipient.is_ascii),
-        note="",
+    transfer = transfers.newly_queued(
+        Kind.ANSWER,
+        queue_id,
+        account_id,
+        answer.recipient,
+        answer.sender,
         size=len(composed.octets),
-        octets=0,
-        nonce=None,
-        ticket=None,
-        ticket_size=answer.size if answer.accepted else None,
-        attempts=0,
-        due=now,
-        expires=now + ANSWER_LIFETIME,
-        warned=False,
-        status="",
-        reply="",
-        relay="",
         trace=answer.trace,
-        created=now,
-        changed=now,
-        finished=None,
-        view_uid=None,
+        now=now,
+        expires=now + ANSWER_LIFETIME,
+    )
+    transfer = replace(
+        transfer,
+        content_id=content_id,
+        ticket_size=answer.size if answer.accepted else None,
     )
     transfers.add(tx, transfer, now)
 

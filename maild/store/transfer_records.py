@@ -57,6 +57,55 @@ class Transfer:
         return self.kind is Kind.ANSWER and self.ticket_size is not None
 
 
+def newly_queued(
+    kind: Kind,
+    queue_id: str,
+    account_id: int | None,
+    sender: Address | None,
+    recipient: Address,
+    *,
+    size: int,
+    trace: str,
+    now: float,
+    expires: float,
+) -> Transfer:
+    """Return a new transfer, due at once, of which nothing has left.
+
+    What it carries (``item_id`` or ``content_id``) is for the caller to add.
+    """
+    addresses = [address for address in (sender, recipient) if address is not None]
+    return Transfer(
+        id=queue_id,
+        account_id=account_id,
+        kind=kind,
+        state=State.QUEUED,
+        held=False,
+        item_id=None,
+        content_id=None,
+        sender=sender,
+        recipient=recipient,
+        smtputf8=not all(address.is_ascii for address in addresses),
+        note="",
+        size=size,
+        octets=0,
+        nonce=None,
+        ticket=None,
+        ticket_size=None,
+        attempts=0,
+        due=now,
+        expires=expires,
+        warned=False,
+        status="",
+        reply="",
+        relay="",
+        trace=trace,
+        created=now,
+        changed=now,
+        finished=None,
+        view_uid=None,
+    )
+
+
 _COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,
     smtputf8, note, size, octets, nonce, ticket, ticket_size, attempts, due, expires,
     warned, status, reply, relay, trace, created, changed, finished, view_uid, name,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from maild.mail.address import Address
 from maild.mail.offer import Answer
 from maild.mail.reply import Reply
-from maild.mail.transfer import NEXT, UNDELIVERED, Event, Kind, Lifetimes, State
+from maild.mail.transfer import NEXT, UNDELIVERED, Event, Kind, Lifetimes
 from maild.store import accounts, mailboxes, transfer_view, withdrawals
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
@@ -51,6 +51,7 @@ from maild.store.transfer_records import (
     everything,
     from_row,
     get,
+    newly_queued,
     of_item,
     update,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "hold",
     "is_answered",
     "last_due",
+    "newly_queued",
     "next_due",
     "next_expiry",
     "next_warning",
@@ -132,35 +134,24 @@ def share(
     if row is None:
         raise NotFoundError("there is no such item")
     begins = WHEN_CLOSED if row[3] else now
-    transfer = Transfer(
-        id=fresh.queue_id,
-        account_id=account_id,
-        kind=Kind.SHARE,
-        state=State.QUEUED,
-        held=False,
+    transfer = newly_queued(
+        Kind.SHARE,
+        fresh.queue_id,
+        account_id,
+        accounts.get(tx, account_id).address,
+        recipient,
+        size=row[1],
+        trace=row[2],
+        now=now,
+        expires=begins + lifetimes.offer,
+    )
+    transfer = replace(
+        transfer,
         item_id=item_id,
-        content_id=None,
-        sender=accounts.get(tx, account_id).address,
-        recipient=recipient,
         smtputf8=not recipient.is_ascii,
         note=note,
-        size=row[1],
-        octets=0,
         nonce=fresh.nonce,
-        ticket=None,
-        ticket_size=None,
-        attempts=0,
         due=begins,
-        expires=begins + lifetimes.offer,
-        warned=False,
-        status="",
-        reply="",
-        relay="",
-        trace=row[2],
-        created=now,
-        changed=now,
-        finished=None,
-        view_uid=None,
         name=row[0],
     )
     accounts.add_contact(tx, account_id, recipient)

@@ -8,6 +8,8 @@ come of that.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from maild.mail import compose
 from maild.mail.offer import Withdrawal
 from maild.mail.transfer import CLAIMABLE, FINAL, UNDELIVERED, Kind, State
@@ -15,7 +17,7 @@ from maild.store import messages, trace
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
-from maild.store.transfer_records import Transfer, get, insert, listed
+from maild.store.transfer_records import Transfer, get, insert, listed, newly_queued
 
 LIFETIME = 5 * 86400.0
 """Seconds until one that cannot be delivered is given up (RFC 5321 §4.5.4.1)."""
@@ -101,33 +103,15 @@ def _composed(tx: Tx, transfer: Transfer, queue_id: str, now: float) -> Transfer
     messages.hold_content(tx, content_id)
     event = f"{Kind.WITHDRAWAL} for {transfer.recipient} queued"
     trace.note(tx, TraceEvent(now, transfer.trace, queue_id, "queue", event))
-    return Transfer(
-        id=queue_id,
-        account_id=None,
-        kind=Kind.WITHDRAWAL,
-        state=State.QUEUED,
-        held=False,
-        item_id=None,
-        content_id=content_id,
-        sender=sender,
-        recipient=transfer.recipient,
-        smtputf8=not (sender.is_ascii and transfer.recipient.is_ascii),
-        note="",
+    withdrawn = newly_queued(
+        Kind.WITHDRAWAL,
+        queue_id,
+        None,
+        sender,
+        transfer.recipient,
         size=len(composed.octets),
-        octets=0,
-        nonce=None,
-        ticket=None,
-        ticket_size=None,
-        attempts=0,
-        due=now,
-        expires=now + LIFETIME,
-        warned=False,
-        status="",
-        reply="",
-        relay="",
         trace=transfer.trace,
-        created=now,
-        changed=now,
-        finished=None,
-        view_uid=None,
+        now=now,
+        expires=now + LIFETIME,
     )
+    return replace(withdrawn, content_id=content_id)
