@@ -35,11 +35,10 @@ def binary(box: imaplib.IMAP4_SSL, uid: str, section: str) -> bytes:
         tag = box._new_tag()
         slice_ = f"BINARY.PEEK[{section}]<{len(whole)}.65536>"
         box.send(tag + f" UID FETCH {uid} ({slice_})\r\n".encode())
-        line = box.readline()
-        found = re.search(rb"~?\{(\d+)\}\r\n$", line)
-        octets = box.read(int(found[1])) if found else b""
-        while not box.readline().startswith(tag):
-            pass
+        octets = b""
+        while not (line := box.readline()).startswith(tag):
+            if found := re.search(rb"~?\{(\d+)\}\r\n$", line):
+                octets = box.read(int(found[1]))
         whole += octets
         if len(octets) < 65536:
             return whole

@@ -189,7 +189,7 @@ def test_a_sender_that_is_killed_goes_on(programs: Programs, tmp_path: Path) -> 
 
 def test_plain_slices_of_an_arriving_item(programs: Programs, tmp_path: Path) -> None:
     """With nothing but imaplib and RFC 3516."""
-    file = tmp_path / "plain.bin"
+    file = tmp_path / "sliced.bin"
     with half_sent(programs, file) as half:
         accept(programs, file)
         eventually(lambda: items_named(programs, "bob", file), "it arrives at bob")
