@@ -9,7 +9,6 @@ nobody knows is live: `maild.store.live`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from maild.mail.compose import Composed
@@ -21,7 +20,7 @@ from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.rope import Base64, Constant, Raw, Rope
 
-KEYWORD = "$Arriving"
+KEYWORD = items.ARRIVING
 """On an item's messages in Library and Items until all of its octets are here."""
 GRACE = 3600.0
 """Seconds without growth after which what cannot be gone on with is given up."""
@@ -46,10 +45,6 @@ class Beginning:
     proof: str | None
     """Of the accepted offer that it redeems, if it is received."""
     is_live: bool = False
-
-
-Stub = Callable[[Item], Composed]
-"""Composes the small message that stands for an item."""
 
 
 def begin(

@@ -13,6 +13,8 @@ from maild.store.errors import NotFoundError
 from maild.store.index import Row, Tx
 
 _SEEN = ("\\Seen",)
+ARRIVING = "$Arriving"
+"""The keyword of an item's messages until all of its octets are here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def enter(tx: Tx, item: Item, now: float, flags: tuple[str, ...] = _SEEN) -> Ite
 
 def renew_stub(tx: Tx, item: Item, stub: Composed, now: float) -> None:
     """Replace the stub of an item that is still arriving."""
-    flags = (*_SEEN, "$Arriving")
+    flags = (*_SEEN, ARRIVING)
     _take_stub(tx, item)
     uid = _place(tx, item, "Items", _small(tx, item, stub), flags, now)
     tx.run("UPDATE item SET items_uid = ?2 WHERE id = ?1", item.id, uid)
@@ -116,7 +118,7 @@ def complete(
     """Note what is only known once all octets of an item are here; renew its stub."""
     library = mailboxes.must_find(tx, item.account_id, "Library")
     if item.library_uid is not None:
-        messages.store_flags(tx, library.id, [item.library_uid], "-", ("$Arriving",))
+        messages.store_flags(tx, library.id, [item.library_uid], "-", (ARRIVING,))
     _take_stub(tx, item)
     items_uid = _place(tx, item, "Items", _small(tx, item, stub), _SEEN, now)
     inbox_uid = inbox and _place(tx, item, "INBOX", _small(tx, item, inbox), (), now)

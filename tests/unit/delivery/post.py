@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from maild.mail.address import Address
 from maild.mail.compose import Facts, ItemFacts, item_stub
 from maild.mail.offer import Answer
 from maild.mail.structure import Part, Structure
-from maild.mail.transfer import Kind, Lifetimes, State
+from maild.mail.transfer import Kind, Lifetimes
 from maild.store import accounts, items, messages, transfers
 from maild.store.accounts import ScramKeys
 from maild.store.blobs import Sealed
@@ -131,36 +131,18 @@ class Post:
     ) -> Transfer:
         now = self.clock()
         content = messages.add_small(tx, octets, structure(len(octets)), "trace-mail")
-        transfer = Transfer(
-            id=name,
-            account_id=self.account,
-            kind=kind,
-            state=State.QUEUED,
-            held=False,
-            item_id=None,
-            content_id=content,
-            sender=sender,
-            recipient=to,
-            smtputf8=False,
-            note="",
+        transfer = transfers.newly_queued(
+            kind,
+            name,
+            self.account,
+            sender,
+            to,
             size=len(octets),
-            octets=0,
-            nonce=None,
-            ticket=None,
-            ticket_size=None,
-            attempts=0,
-            due=now,
-            expires=now + LIFETIMES.queue,
-            warned=False,
-            status="",
-            reply="",
-            relay="",
             trace="fedcba9876543210",
-            created=now,
-            changed=now,
-            finished=None,
-            view_uid=None,
+            now=now,
+            expires=now + LIFETIMES.queue,
         )
+        transfer = replace(transfer, content_id=content)
         assert transfers.add(tx, transfer, now)
         return transfer
 
