@@ -14,17 +14,8 @@ from tests.unit.smtpd.live import ALICE, BOB, Live, live
 from tests.unit.smtpd.speaker import Speaker, content, upload_of
 from tests.unit.smtpd.test_hostile import until
 from tests.unit.smtpd.test_landing import digest
-from tests.unit.smtpd.test_restart import (
-    LIBRARY,
-    MAIL,
-    SIZE,
-    a_push,
-    durable,
-    go_on,
-    listed,
-    upload,
-    uploaded,
-)
+from tests.unit.smtpd.test_restart import SIZE, a_push, durable, listed
+from tests.unit.smtpd.test_restart_upload import LIBRARY, MAIL, go_on, upload, uploaded
 
 SMALL = 200_000
 

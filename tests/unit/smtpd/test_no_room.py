@@ -22,14 +22,7 @@ from tests.unit.smtpd.live import STRANGER, Live, live
 from tests.unit.smtpd.speaker import Speaker
 from tests.unit.smtpd.test_hostile import until
 from tests.unit.smtpd.test_landing import deliver
-from tests.unit.smtpd.test_restart import (
-    SIZE,
-    Push,
-    a_push,
-    arrived,
-    durable,
-    listed,
-)
+from tests.unit.smtpd.test_restart import SIZE, Push, a_push, arrived, durable, listed
 
 
 @pytest.fixture

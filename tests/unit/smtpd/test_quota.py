@@ -17,17 +17,8 @@ from tests.unit.smtpd.live import NOW, STRANGER, Live, an_offer, live
 from tests.unit.smtpd.speaker import Speaker, content, upload_of
 from tests.unit.smtpd.test_hostile import until
 from tests.unit.smtpd.test_landing import deliver, digest
-from tests.unit.smtpd.test_restart import (
-    LIBRARY,
-    MAIL,
-    Push,
-    a_push,
-    arrived,
-    durable,
-    go_on,
-    upload,
-    uploaded,
-)
+from tests.unit.smtpd.test_restart import Push, a_push, arrived, durable
+from tests.unit.smtpd.test_restart_upload import LIBRARY, MAIL, go_on, upload, uploaded
 
 SIZE = 1_000_000
 OCTETS = content(SIZE)

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
@@ -28,7 +25,6 @@ from tests.unit.smtpd.live import (
     Live,
     an_offer,
     an_offer_message,
-    live,
 )
 from tests.unit.smtpd.speaker import Speaker, content, push_of
 from tests.unit.smtpd.test_hostile import until
@@ -131,16 +127,6 @@ async def offered(
         f" TRANSID=<{shown}@b.example>"
     )
     return Push(goods, to, mail, offer_id)
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    root = tmp_path / "before"
-    root.mkdir()
-    stack = AsyncExitStack()
-    house = House(root, await stack.enter_async_context(live(root)), stack)
-    yield house
-    await house.stack.aclose()
 
 
 def listed(station: Live) -> list[Listed]:
