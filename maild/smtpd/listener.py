@@ -73,7 +73,9 @@ class Listener:
     room: Room
     promises: Promises
     threads: ThreadPoolExecutor
-    """Where octets are moved, hashed and written; a thread for each chunk."""
+    """Where octets are hashed and written, which waits for the device only."""
+    socket_threads: ThreadPoolExecutor
+    """Where chunks are read from sockets in clear; a thread for each."""
     pieces: Shared
     """Of all chunks that arrive, whatever the listener."""
 

@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 BACKLOG = 512
 """Connections that the kernel keeps for us while we are busy."""
+WORKERS = 32
+"""Threads that hash and write; more would only take turns."""
 
 
 class SmtpStation:
@@ -69,18 +71,24 @@ class SmtpStation:
     async def run(self, started: Callable[[], None]) -> None:
         """Bind, say so, serve until cancelled, part from every client."""
         most = self._smtp.connections + self._submission.connections
-        with ThreadPoolExecutor(most, "smtpd") as threads:
+        with (
+            ThreadPoolExecutor(WORKERS, "smtpd") as threads,
+            ThreadPoolExecutor(most, "smtpd-socket") as socket_threads,
+        ):
             try:
-                await self._listen(threads)
+                await self._listen(threads, socket_threads)
                 started()
                 await asyncio.Future()
             finally:
                 await self._close()
 
-    async def _listen(self, threads: ThreadPoolExecutor) -> None:
+    async def _listen(
+        self, threads: ThreadPoolExecutor, socket_threads: ThreadPoolExecutor
+    ) -> None:
         # The library tells of every connection; our own log says it better.
         logging.getLogger("mail.log").setLevel(logging.WARNING)
-        smtp, submission = self._receiving(threads), self._submitting(threads)
+        smtp = self._receiving(threads, socket_threads)
+        submission = self._submitting(threads, socket_threads)
         tls = self._identity.tls
         await self._bind(self._smtp.listen, smtp, None)
         if tls is not None:
@@ -108,7 +116,9 @@ class SmtpStation:
             server = await loop.create_server(door, host, port, backlog=BACKLOG)
             self._servers.append(server)
 
-    def _receiving(self, threads: ThreadPoolExecutor) -> Listener:
+    def _receiving(
+        self, threads: ThreadPoolExecutor, socket_threads: ThreadPoolExecutor
+    ) -> Listener:
         settings = self._smtp
         return Listener(
             station="smtpd",
@@ -127,10 +137,13 @@ class SmtpStation:
             room=Room(self.promises.free_space, threads),
             promises=self.promises,
             threads=threads,
+            socket_threads=socket_threads,
             pieces=self._pieces,
         )
 
-    def _submitting(self, threads: ThreadPoolExecutor) -> Listener:
+    def _submitting(
+        self, threads: ThreadPoolExecutor, socket_threads: ThreadPoolExecutor
+    ) -> Listener:
         settings = self._submission
         return Listener(
             station="submission",
@@ -149,6 +162,7 @@ class SmtpStation:
             room=Room(self.promises.free_space, threads),
             promises=self.promises,
             threads=threads,
+            socket_threads=socket_threads,
             pieces=self._pieces,
         )
 
