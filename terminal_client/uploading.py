@@ -78,6 +78,10 @@ class Uploads:
             entry, receipt = await self._outgoing.upload(path, attempts, begin)
         return await self.arrived(entry, receipt, attempts)
 
+    async def abandon(self, path: Path) -> None:
+        """Give up the upload of a file that is gone, if one was cut."""
+        await self._outgoing.abandon(path)
+
     async def arrived(
         self, entry: Remembered, receipt: Receipt, attempts: Attempts
     ) -> Item:
@@ -109,7 +113,7 @@ class Uploads:
 def with_digest(memory: Memory, item: Item) -> Item:
     """Add what Table 1 knows of an own upload; waits for the disk."""
     if item.sha256 is None and item.code is not None:
-        for entry in memory.everything():
-            if (entry.code, entry.number) == (item.code, item.number):
-                return replace(item, sha256=entry.sha256)
+        entry = memory.by_number(item.number or "", item.code)
+        if entry is not None:
+            return replace(item, sha256=entry.sha256)
     return item
