@@ -18,7 +18,7 @@ from maild.mail.plain import amount
 from terminal_client import profile, screen
 from terminal_client.attempts import Progress
 from terminal_client.errors import StoppedError, UsageError
-from terminal_client.folders import chosen, unit
+from terminal_client.folders import asking, chosen
 from terminal_client.folders.chosen import Chosen
 from terminal_client.folders.told import Happening, Kind, Tally
 from terminal_client.naming import shown
@@ -70,11 +70,12 @@ def watch(
     if (install and (uninstall or once)) or (uninstall and (folders or once)):
         raise UsageError("--install, --uninstall and --once exclude each other")
     if uninstall:
-        _uninstall(who)
+        was_watched = asking.stop(who)
+        screen.say("no folder is watched any more" if was_watched else "none was")
         return
     wanted = _wanted(who, folders or [], on_metered=on_metered)
     if install:
-        _install(who, wanted)
+        asking.begin(who, wanted)
         return
     console = _Console(as_json=as_json)
     tally = screen.run(_watch(who, wanted, console, once=once, patient=not folders))
@@ -92,19 +93,6 @@ def _wanted(who: profile.Profile, folders: list[Path], *, on_metered: bool) -> C
     if not known.folders:
         raise UsageError("no folder is named; name one: `mshare watch DIR`")
     return Chosen(known.folders, on_metered or known.on_metered)
-
-
-def _install(who: profile.Profile, wanted: Chosen) -> None:
-    chosen.save(who, wanted)
-    place = unit.install(who)
-    names = ", ".join(shown(str(folder)) for folder in wanted.folders)
-    screen.say(f"watching {names} from now on; the unit is {place}")
-
-
-def _uninstall(who: profile.Profile) -> None:
-    chosen.forget(who)
-    was_there = unit.uninstall(who)
-    screen.say("no folder is watched any more" if was_there else "no unit was there")
 
 
 async def _watch(
