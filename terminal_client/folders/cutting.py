@@ -45,7 +45,7 @@ async def until_cut(
         for each in every:
             each.cancel()
         await asyncio.wait(every)
-        for each in (closing, changing):
+        for each in every:
             if not each.cancelled():
-                each.exception()
+                each.exception()  # nobody may ask any more
     return None if uploading.cancelled() else uploading.result()

@@ -9,6 +9,7 @@ taken for a loss, and everything is looked at now and then anyway.
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
@@ -65,7 +66,8 @@ class FolderEvents:
             try:
                 watcher = await in_thread(_watcher, folders)
             except FileNotFoundError:
-                continue  # one of them has just gone
+                await asyncio.sleep(STEP / 1000)  # one of them has just gone
+                continue
             except OSError as error:
                 self._complain(error)
                 yield news
@@ -108,8 +110,13 @@ class FolderEvents:
 
 
 def _watcher(folders: list[Path]) -> RustNotify:
-    names = [str(folder) for folder in folders]
+    # One that is no UTF-8 cannot be named there; it is looked through now and then.
+    names = list(filter(_is_utf8, map(str, folders)))
     return RustNotify(names, False, False, 0, False, False)
+
+
+def _is_utf8(name: str) -> bool:
+    return os.fsencode(name).decode(errors="replace") == name
 
 
 def _path(name: str) -> Path:

@@ -16,11 +16,10 @@ from pathlib import Path
 from terminal_client.errors import TerminalError
 from terminal_client.folders.agenda import Agenda, Waiting
 from terminal_client.folders.names import is_content
+from terminal_client.folders.restless import Restless
 from terminal_client.folders.walk import Found, Walk
 from terminal_client.hashing import in_thread
 
-SETTLE = 1.0
-"""Seconds after its last change until a file is looked at."""
 CROWDED = 30.0
 """Seconds until everything is looked at because there was no room for more."""
 FOLDERS = 1000
@@ -46,6 +45,7 @@ class Finder:
         self._unknown = unknown
         self._clock = clock
         self.agenda = agenda or Agenda()
+        self.restless = Restless()
         self._look_at: float | None = None
         """When everything is to be looked at."""
         self._folders: set[Path] = set()
@@ -64,9 +64,15 @@ class Finder:
         if changes is None:
             self.look_at(now)
         for path in changes or ():
-            if self._is_ours(path) and not self.agenda.touched(path, now, SETTLE):
-                self.look_at(now + CROWDED)
+            if self._is_ours(path):
+                self.touched(path)
         self._news.set()
+
+    def touched(self, path: Path) -> None:
+        """Look at a file once it has been quiet for a while."""
+        now = self._clock()
+        if not self.agenda.touched(path, now, self.restless.quiet(path, now)):
+            self.look_at(now + CROWDED)
 
     @property
     def has_more(self) -> bool:

@@ -53,8 +53,14 @@ async def watch(
     tell(Happening(Kind.WATCHING, f"watching {', '.join(map(str, roots))}"))
     for root in missing:
         say(f"there is no folder {root} now; it is waited for")
+    watching = asyncio.ensure_future(story.run(events.changes()))
+    both = {watching, listening}
     try:
-        return await story.run(events.changes())
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not watching.done():
+            await listening  # it never ends but by an error
+        return await watching
     finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        for each in both:
+            each.cancel()
+        await asyncio.gather(*both, return_exceptions=True)

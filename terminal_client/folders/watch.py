@@ -22,10 +22,11 @@ from terminal_client.folders.backoff import Room, wait_after
 from terminal_client.folders.carrier import Carrier
 from terminal_client.folders.cutting import Landed, until_cut
 from terminal_client.folders.events import Changes
-from terminal_client.folders.finder import SETTLE, Finder
+from terminal_client.folders.finder import Finder
 from terminal_client.folders.gate import Gate
 from terminal_client.folders.patience import Patience
 from terminal_client.folders.refusals import Refusals, shape_now
+from terminal_client.folders.restless import SETTLE
 from terminal_client.folders.settled import State
 from terminal_client.folders.told import Happening, Kind, Tally, Tell
 from terminal_client.hashing import in_thread
@@ -33,6 +34,8 @@ from terminal_client.matching import Shape
 
 TRIES_OF_ONE = 2
 """Failures of one file after which a watch that ends leaves it."""
+VERIFIED = 60.0
+"""Seconds for which it is known that the server lets us in."""
 
 Show = Callable[[str], AbstractContextManager[Progress]]
 """Shows the progress of one named file."""
@@ -64,6 +67,8 @@ class FolderWatch:
         self._room = Room()
         self._refusals = Refusals()
         self._patience = patience
+        self._verified = -VERIFIED
+        """When it was last known that we are let in."""
         self._is_paused = False
         self._now: tuple[Path, Shape] | None = None
         """What is being uploaded."""
@@ -209,12 +214,16 @@ class FolderWatch:
                 item = await until_cut(upload, self._gate, self._changed)
         finally:
             self._now = None
+        if item is not None or self._changed.is_set():
+            self._finder.restless.moved(path, self._clock())
         if item is not None:
             self._tally.uploaded += item.uploaded
             self._tell(Happening(Kind.UPLOADED, path.name, path, item))
             return
-        quiet = SETTLE if self._changed.is_set() else 0.0
-        self._finder.agenda.touched(path, self._clock(), quiet)
+        if self._changed.is_set():
+            self._finder.touched(path)
+        else:
+            self._finder.agenda.touched(path, self._clock(), 0.0)
         if not self._gate.is_open:
             text = f"{path.name}: paused, the network is metered"
             told = Happening(Kind.PAUSED, text, path, octets=landed.octets)
@@ -232,7 +241,8 @@ class FolderWatch:
                 self._finder.look_at(now + wait)
                 self._tell(Happening(Kind.WAITING, str(error), path, seconds=wait))
             case _ if await in_thread(shape_now, path) != shape:
-                self._finder.agenda.touched(path, now, SETTLE)  # changed, or gone
+                self._finder.restless.moved(path, now)
+                self._finder.touched(path)  # it has changed, or is gone
             case (
                 errors.TryLaterError()
                 | errors.UnreachableError()
@@ -241,14 +251,21 @@ class FolderWatch:
                 self._try_again(path, known, error)
             case errors.ContentError() | errors.NoInputError():
                 self._refuse(path, shape, error)
-            case _:  # is it of this file, or is nobody let in?
-                try:
-                    await self._carrier.verify()
-                except (errors.NotAllowedError, errors.SetUpError):
-                    raise
-                except errors.TerminalError as why:
-                    self._try_again(path, known, why)
+            case _:
+                await self._verify(path, known)
                 self._refuse(path, shape, error)
+
+    async def _verify(self, path: Path, known: Waiting) -> None:
+        """Find out whether a refusal is of this file, or nobody is let in."""
+        if self._clock() - self._verified < VERIFIED:
+            return
+        try:
+            await self._carrier.verify()
+        except (errors.NotAllowedError, errors.SetUpError):
+            raise
+        except errors.TerminalError as why:
+            self._try_again(path, known, why)
+        self._verified = self._clock()
 
     def _try_again(
         self, path: Path, known: Waiting, error: errors.TerminalError
