@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from threading import Event
 
-from watchfiles._rust_notify import RustNotify
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from terminal_client.folders import walk
 from terminal_client.hashing import in_thread
@@ -32,8 +32,6 @@ LOOK_EVERY = 900.0
 disks come and go, events get lost."""
 AGAIN = 60.0
 """The same where the system does not watch folders (any more)."""
-_UNKNOWN = "\ufffd"
-"""Stands in the path that the library gives of a name that is no UTF-8."""
 
 Changes = set[Path] | None
 """Paths of files and folders; None: look at everything."""
@@ -96,9 +94,12 @@ class FolderEvents:
             stop.set()
             await asyncio.wait([waiting])
             raise
+        except WatchfilesRustInternalError:  # a name that is no UTF-8
+            await asyncio.sleep(STEP / 1000)
+            return None
         if isinstance(told, str) or len(told) >= MANY:
             return None
-        return {_path(name) for _, name in told}
+        return {Path(name) for _, name in told}
 
     def _complain(self, error: OSError) -> None:
         if not self._complained:
@@ -117,11 +118,6 @@ def _watcher(folders: list[Path]) -> RustNotify:
 
 def _is_utf8(name: str) -> bool:
     return os.fsencode(name).decode(errors="replace") == name
-
-
-def _path(name: str) -> Path:
-    path = Path(name)
-    return path.parent if _UNKNOWN in path.name else path
 
 
 def _are_files(paths: set[Path], folders: frozenset[Path]) -> bool:
