@@ -68,10 +68,12 @@ class Finder:
                 self.touched(path)
         self._news.set()
 
-    def touched(self, path: Path) -> None:
-        """Look at a file once it has been quiet for a while."""
+    def touched(self, path: Path, quiet: float | None = None) -> None:
+        """Look at a file once it has been quiet for a while (seconds)."""
         now = self._clock()
-        if not self.agenda.touched(path, now, self.restless.quiet(path, now)):
+        if quiet is None:
+            quiet = self.restless.quiet(path, now)
+        if not self.agenda.touched(path, now, quiet):
             self.look_at(now + CROWDED)
 
     @property

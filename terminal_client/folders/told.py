@@ -46,7 +46,8 @@ class Happening:
         if self.path is not None:
             facts["path"] = str(self.path)
         if self.item is not None:
-            facts["item"] = self.item.to_json()
+            uploaded = self.item.uploaded
+            facts["item"] = {**self.item.to_json(), "uploaded": uploaded}
         if self.octets is not None:
             facts["octets"] = self.octets
         if self.seconds is not None:

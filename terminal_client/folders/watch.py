@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NoReturn
 
 from terminal_client import errors
 from terminal_client.attempts import Progress
@@ -30,10 +29,13 @@ from terminal_client.folders.restless import SETTLE
 from terminal_client.folders.settled import State
 from terminal_client.folders.told import Happening, Kind, Tally, Tell
 from terminal_client.hashing import in_thread
+from terminal_client.library import Item
 from terminal_client.matching import Shape
 
 TRIES_OF_ONE = 2
 """Failures of one file after which a watch that ends leaves it."""
+ALONE = 3
+"""Files in a row that fail for now, after which it is taken to be the server."""
 VERIFIED = 60.0
 """Seconds for which it is known that the server lets us in."""
 
@@ -69,6 +71,7 @@ class FolderWatch:
         self._patience = patience
         self._verified = -VERIFIED
         """When it was last known that we are let in."""
+        self._alone = 0
         self._is_paused = False
         self._now: tuple[Path, Shape] | None = None
         """What is being uploaded."""
@@ -200,9 +203,6 @@ class FolderWatch:
                 f"this is a bug: {type(error).__name__}: {error}"
             )
             self._refuse(path, shape, bug)
-        else:
-            self._room.took(shape.size)
-            self._patience.ended()
 
     async def _upload(self, path: Path, shape: Shape) -> None:
         self._changed.clear()
@@ -217,17 +217,20 @@ class FolderWatch:
         if item is not None or self._changed.is_set():
             self._finder.restless.moved(path, self._clock())
         if item is not None:
-            self._tally.uploaded += item.uploaded
-            self._tell(Happening(Kind.UPLOADED, path.name, path, item))
+            self._done(path, item)
             return
-        if self._changed.is_set():
-            self._finder.touched(path)
-        else:
-            self._finder.agenda.touched(path, self._clock(), 0.0)
+        self._finder.touched(path, None if self._changed.is_set() else 0.0)
         if not self._gate.is_open:
             text = f"{path.name}: paused, the network is metered"
             told = Happening(Kind.PAUSED, text, path, octets=landed.octets)
             self._pause(told)
+
+    def _done(self, path: Path, item: Item) -> None:
+        self._tally.uploaded += item.uploaded
+        self._room.took(item.size)
+        self._patience.ended()
+        self._alone = 0
+        self._tell(Happening(Kind.UPLOADED, path.name, path, item))
 
     async def _failed(
         self, path: Path, shape: Shape, known: Waiting, error: errors.TerminalError
@@ -243,12 +246,16 @@ class FolderWatch:
             case _ if await in_thread(shape_now, path) != shape:
                 self._finder.restless.moved(path, now)
                 self._finder.touched(path)  # it has changed, or is gone
-            case (
-                errors.TryLaterError()
-                | errors.UnreachableError()
-                | errors.LocalInputOutputError()
-            ):
+            case errors.CutError() | errors.UnreachableError():
                 self._try_again(path, known, error)
+                raise error
+            case errors.TryLaterError() | errors.LocalInputOutputError():
+                self._alone += 1
+                self._try_again(path, known, error)
+                if self._alone >= ALONE:
+                    raise error
+                if known.failed == 0:
+                    self._tell(Happening(Kind.WAITING, str(error), path))
             case errors.ContentError() | errors.NoInputError():
                 self._refuse(path, shape, error)
             case _:
@@ -265,19 +272,19 @@ class FolderWatch:
             raise
         except errors.TerminalError as why:
             self._try_again(path, known, why)
+            raise
         self._verified = self._clock()
 
     def _try_again(
         self, path: Path, known: Waiting, error: errors.TerminalError
-    ) -> NoReturn:
-        """Raise it: other files have to wait, too; this one longer each time."""
+    ) -> None:
+        """Try it later, each time later; other files go on meanwhile."""
         if self._once and known.failed == TRIES_OF_ONE:
             self._tally.left += 1
             self._tell(Happening(Kind.LEFT, str(error), path))
-        else:
-            wait = max(self._patience.next_wait, wait_after(known.failed + 1))
-            self._finder.later(path, known, self._clock() + wait)
-        raise error
+            return
+        wait = max(self._patience.next_wait, wait_after(known.failed + 1))
+        self._finder.later(path, known, self._clock() + wait)
 
     def _refuse(
         self, path: Path, shape: Shape | None, error: errors.TerminalError
