@@ -66,6 +66,7 @@ class Watching:
         )
         self._told: queue.Queue[dict[str, Any]] = queue.Queue()
         self.everything: list[dict[str, Any]] = []
+        self._passed: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -76,12 +77,20 @@ class Watching:
         self._told.put({"event": "ended"})
 
     def until(self, event: str, name: str = "") -> dict[str, Any]:
-        """Return the next event of a kind, about a file of this name."""
+        """Return the next event of a kind, about a file of this name.
+
+        What is passed over may be waited for later: files take no turns.
+        """
+        for told in self._passed:
+            if told["event"] == event and told.get("path", "").endswith(name):
+                self._passed.remove(told)
+                return told
         while True:
             told = self._told.get(timeout=60)
             self.everything.append(told)
             if told["event"] == event and told.get("path", "").endswith(name):
                 return told
+            self._passed.append(told)
             assert told["event"] != "ended", self.everything
 
     def end(self, signal: int = SIGTERM) -> tuple[int, str]:
@@ -226,6 +235,7 @@ def test_what_comes_and_what_does_not(programs: Programs, tmp_path: Path) -> Non
 
 
 def test_it_outlives_its_server_and_a_kill(programs: Programs, tmp_path: Path) -> None:
+    """Even the file may be moved meanwhile: to another folder, not to another name."""
     folder = tmp_path / "steady"
     folder.mkdir()
     film = folder / "steady.bin"
@@ -234,6 +244,8 @@ def test_it_outlives_its_server_and_a_kill(programs: Programs, tmp_path: Path) -
         with watching(programs, "bob", folder) as watch:
             eventually(lambda: way.up >= SIZE // 2, "half of it is on its way")
             watch.end(SIGKILL)
+        (folder / "deeper").mkdir()
+        film = film.rename(folder / "deeper" / film.name)
         with watching(programs, "bob", folder) as watch:
             eventually(lambda: way.accepted == 2, "it goes on")
             programs.servers["b"].stop()
@@ -274,3 +286,26 @@ def test_once_does_not_wait(programs: Programs, tmp_path: Path) -> None:
                     "refused": 0,
                 }
                 assert watch.process.wait(30) == os.EX_TEMPFAIL
+
+
+def test_no_room_for_one_is_room_for_others(programs: Programs, tmp_path: Path) -> None:
+    folder = tmp_path / "full"
+    folder.mkdir()
+    (folder / "large.bin").write_bytes(os.urandom(4 * MIB))
+    (folder / "small.bin").write_bytes(os.urandom(MIB))
+    quota = ("account", "quota", "bob@b.example")
+    used = programs.maild("b", *quota, "--json").json["used"]
+    programs.maild("b", *quota, str(used + 3 * MIB))
+    try:
+        with watching(programs, "bob", "--once", folder) as watch:
+            told = watch.until("done")
+            assert (told["uploaded"], told["left"], told["refused"]) == (1, 1, 0)
+            assert watch.process.wait(30) == os.EX_TEMPFAIL
+            (waiting,) = (e for e in watch.everything if e["event"] == "waiting")
+            assert waiting["path"] == str(folder / "large.bin")
+            assert "make room" in waiting["text"]
+        programs.maild("b", *quota, str(used + 9 * MIB))
+        with watching(programs, "bob", "--once", folder) as watch:
+            assert watch.until("done")["uploaded"] == 1
+    finally:
+        programs.maild("b", *quota, "none")
