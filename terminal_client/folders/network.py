@@ -30,8 +30,10 @@ PATIENCE = 5.0
 """Seconds to wait for the bus, and for an answer."""
 GRACE = 15.0
 """Seconds that the last word counts when NetworkManager goes: it may be restarted."""
-AGAIN = 30.0
-"""Seconds until a bus that was lost is looked for again."""
+AGAIN = 5.0
+"""Seconds until a bus that was lost is looked for again, at first."""
+AGAIN_LATER = 60.0
+"""The same, once it counts as absent."""
 
 ABSENT = "there is no NetworkManager here: the network counts as unmetered"
 
@@ -61,7 +63,11 @@ class NetworkManager:
         self._owner = ""
         self._leaving: asyncio.TimerHandle | None = None
         self._was_absent = False
-        self._asked: set[asyncio.Task[None]] = set()
+        self._fresh: dict[str, Any] = {}
+        """What was signalled since everything was asked for."""
+        self._turn = 0
+        """Counts the owners of the name."""
+        self._meeting: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
         """Listen without end; a bus that is lost is looked for again."""
@@ -78,7 +84,7 @@ class NetworkManager:
                 if bus is not None:
                     bus.disconnect()
             self._left()
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(AGAIN if self._facts else AGAIN_LATER)
 
     async def _begin(self, bus: MessageBus) -> None:
         def take(message: Message) -> None:
@@ -90,22 +96,28 @@ class NetworkManager:
             f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{NAME}'",
         ):
             await _call(bus, BUS, BUS_PATH, BUS, "AddMatch", "s", rule)
+        self._turn += 1
+        turn = self._turn
         try:
-            self._owner = str(
-                await _call(bus, BUS, BUS_PATH, BUS, "GetNameOwner", "s", NAME)
-            )
+            owner = await _call(bus, BUS, BUS_PATH, BUS, "GetNameOwner", "s", NAME)
         except DBusError:
-            self._left()
-        else:
-            await self._ask(bus)
+            owner = ""
+        if turn == self._turn:  # a signal that came meanwhile is newer
+            self._owner = str(owner)
+            await self._meet(bus)
 
-    async def _ask(self, bus: MessageBus) -> None:
-        """Ask for everything at once."""
+    async def _meet(self, bus: MessageBus) -> None:
+        """Ask the owner of the name for everything at once, if there is one."""
+        if not self._owner:
+            self._left()
+            return
         if self._leaving is not None:
             self._leaving.cancel()
             self._leaving = None
+        self._fresh = {}
         facts = await _call(bus, self._owner, PATH, PROPERTIES, "GetAll", "s", NAME)
-        self._note(facts)
+        if isinstance(facts, dict):  # what was signalled meanwhile is newer
+            self._note({**facts, **self._fresh})
 
     def _take(self, bus: MessageBus, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
@@ -113,6 +125,7 @@ class NetworkManager:
         match (message.sender, message.member, message.body):
             case (sender, "PropertiesChanged", [str(interface), dict(facts), *_]):
                 if sender == self._owner and interface == NAME:
+                    self._fresh.update(facts)
                     self._note(facts)
             case (sender, "NameOwnerChanged", [str(name), str(_), str(owner)]):
                 if sender == BUS and name == NAME:
@@ -121,23 +134,19 @@ class NetworkManager:
                 pass
 
     def _change_owner(self, bus: MessageBus, owner: str) -> None:
+        self._turn += 1
         self._owner = owner
-        if not owner:
-            self._left()
-            return
 
-        async def ask() -> None:
-            with suppress(DBusError, OSError, TimeoutError):
+        async def meet() -> None:
+            with suppress(DBusError, OSError):
                 async with asyncio.timeout(PATIENCE):
-                    await self._ask(bus)
+                    await self._meet(bus)
 
-        task = asyncio.ensure_future(ask())
-        self._asked.add(task)
-        task.add_done_callback(self._asked.discard)
+        task = asyncio.ensure_future(meet())
+        self._meeting.add(task)
+        task.add_done_callback(self._meeting.discard)
 
-    def _note(self, facts: object) -> None:
-        if not isinstance(facts, dict):
-            return
+    def _note(self, facts: dict[str, Any]) -> None:
         for name in ("Metered", "Connectivity"):
             value = getattr(facts.get(name), "value", None)
             if isinstance(value, int):

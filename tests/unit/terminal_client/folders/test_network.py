@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from dbus_fast.aio import MessageBus
 
 from terminal_client.folders import network
 from terminal_client.folders.gate import Gate
@@ -126,9 +127,36 @@ async def test_nobody_else_is_believed(address: str) -> None:
             assert not any(now.metered for now in ear.heard)
 
 
+@needs_dbus
+async def test_a_signal_is_newer_than_an_answer_before_it(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both may be read at once; then the answer is looked at last."""
+    real = network._call
+    with FakeNetworkManager(address) as manager:
+
+        async def late(bus: MessageBus, *words: str) -> object:
+            answer = await real(bus, *words)
+            if "GetAll" in words:
+                manager.say(YES)
+                await ear.until(metered=True)
+            return answer
+
+        monkeypatch.setattr(network, "_call", late)
+        ear = Ear()
+        manager_of = NetworkManager(ear.hear, ear.told.append)
+        listening = asyncio.ensure_future(manager_of.listen())
+        await ear.until(metered=True)
+        manager.say(YES, NONE)
+        await ear.until(metered=True, reachable=False)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    assert all(now.metered for now in ear.heard)
+
+
 async def test_no_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
-    monkeypatch.setattr(network, "AGAIN", 0.0)
+    monkeypatch.setattr(network, "AGAIN_LATER", 0.0)
     async with listening() as ear:
         await ear.until(metered=False)
         for _ in range(3):
