@@ -111,13 +111,13 @@ class NetworkManager:
         if not self._owner:
             self._left()
             return
-        if self._leaving is not None:
-            self._leaving.cancel()
-            self._leaving = None
         self._fresh = {}
         facts = await _call(bus, self._owner, PATH, PROPERTIES, "GetAll", "s", NAME)
         if isinstance(facts, dict):  # what was signalled meanwhile is newer
             self._note({**facts, **self._fresh})
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
 
     def _take(self, bus: MessageBus, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
