@@ -56,7 +56,8 @@ class Finder:
         self.unreadable = 0
         """Folders that could not be read when they were gone through last."""
         self._has_looked = False
-        self._disks = {root: _identity(root) for root in roots}
+        self._disks: dict[Path, tuple[int, int]] = {}
+        """What the folders were when they were gone through first."""
 
     def take(self, changes: set[Path] | None) -> None:
         """Note what has changed; None: look at everything."""
@@ -108,6 +109,12 @@ class Finder:
             for root, disk in self._disks.items()
         )
 
+    def _note_disks(self) -> None:
+        for root in self._roots:
+            found = _identity(root)
+            if found is not None:
+                self._disks.setdefault(root, found)
+
     async def next(self) -> tuple[Path, Waiting] | None:
         """Return the next file to look at; None when there is none now."""
         while True:
@@ -126,6 +133,7 @@ class Finder:
             if self._look_at is not None and self._look_at <= now:
                 self._look_at, roots = None, self._roots
                 self._folders.clear()
+                await in_thread(self._note_disks)
             elif self._folders:
                 roots = [self._folders.pop()]
             else:

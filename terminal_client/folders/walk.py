@@ -8,7 +8,7 @@ are still to be read.  It touches the disk: call it in a thread.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,11 +45,7 @@ class Walk:
                 break
         return found
 
-    def close(self) -> None:
-        """Leave the rest."""
-        self._files.close()
-
-    def _all(self) -> Generator[Found, None, None]:
+    def _all(self) -> Iterator[Found]:
         while self._ahead:
             folder = self._ahead.pop()
             try:

@@ -72,6 +72,7 @@ class FolderWatch:
         self._verified = -VERIFIED
         """When it was last known that we are let in."""
         self._alone = 0
+        self._unreadable = 0
         self._is_paused = False
         self._now: tuple[Path, Shape] | None = None
         """What is being uploaded."""
@@ -118,10 +119,18 @@ class FolderWatch:
                 if await self._patience.hold_up(error):
                     self._finder.agenda.hurry(self._clock())
                 continue
+            self._tell_of_unreadable()
             if self._once and not self._finder.has_more:
                 return
             await self._carrier.rest()
             await self._finder.wait()
+
+    def _tell_of_unreadable(self) -> None:
+        count = self._finder.unreadable
+        if count and count != self._unreadable:
+            text = f"folders that cannot be read: {count}"
+            self._tell(Happening(Kind.TOLD, text))
+        self._unreadable = count
 
     async def _may_flow(self) -> None:
         """Wait while the network is metered."""

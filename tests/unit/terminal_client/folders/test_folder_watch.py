@@ -227,10 +227,41 @@ async def test_a_disk_that_was_taken_out_takes_nothing_back(tmp_path: Path) -> N
     disk = tmp_path / "disk"
     disk.mkdir()
     rig = Rig(disk)
-    assert rig.finder.is_here(disk / "film")
-    disk.rename(tmp_path / "away")
-    disk.mkdir()
-    assert not rig.finder.is_here(disk / "film")
+    rig.gate.heard(UNMETERED)
+    async with rig.running():
+        await rig.eventually(lambda: rig.finder.is_here(disk / "film"))
+        away = disk.rename(tmp_path / "away")
+        assert not rig.finder.is_here(disk / "film")
+        disk.mkdir()
+        await rig.look()
+        await rig.eventually(lambda: rig.finder._look_at is None)
+        assert not rig.finder.is_here(disk / "film")
+        disk.rmdir()
+        away.rename(disk)
+        assert rig.finder.is_here(disk / "film")
+
+
+async def test_what_cannot_be_read_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scandir(path: Path) -> object:
+        if path.name == "closed":
+            raise PermissionError(path)
+        return real(path)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    (tmp_path / "closed").mkdir()
+    rig = Rig(tmp_path)
+    rig.gate.heard(UNMETERED)
+    async with rig.running():
+        await rig.until(Kind.TOLD)
+        for name in ("a", "b"):
+            write(tmp_path, name)
+            await rig.look()
+            await rig.until(Kind.UPLOADED, name)
+        await rig.eventually(lambda: rig.finder._walk is None)
+    assert [each.kind for each in rig.told].count(Kind.TOLD) == 1
 
 
 async def test_what_is_written_waits_and_once_leaves_it(tmp_path: Path) -> None:
