@@ -38,7 +38,8 @@ class Uploads:
         if await self._is_untouched(entry, absolute, shape):
             terminal = await asyncio.to_thread(self._memory.terminal)
             async with self._connections.imap() as imap:
-                held = await library.held_under(imap, entry.number, shape.size)
+                number, code = entry.number, entry.code
+                held = await library.held_under(imap, number, code, shape.size)
             outcome = matching.match(entry, terminal, held)
         await asyncio.to_thread(self._memory.set_sharing, entry, outcome.sharing)
         return outcome
@@ -97,7 +98,7 @@ class Uploads:
     async def _held_now(self, entry: Remembered, size: int) -> Item | None:
         """Return the item that an upload became."""
         async with self._connections.imap() as imap:
-            held = await library.held_under(imap, entry.number, size)
+            held = await library.held_under(imap, entry.number, entry.code, size)
         ours = [h for h in held if h.code == entry.code]
         return await self._item_at(ours[-1].uid) if ours else None
 

@@ -65,6 +65,7 @@ def watch(
     is hidden or only partly there (.part, .tmp, ...) stays, and so do symbolic links.
 
     With --once the exit status tells: 0 all is there, 75 something is left for later.
+    With --json each event is one line of JSON.
     """
     who = profile.load(screen.chosen(context, named))
     if (install and (uninstall or once)) or (uninstall and (folders or once)):
