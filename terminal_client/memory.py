@@ -9,6 +9,7 @@ but touch the disk: make them in a thread.
 
 from __future__ import annotations
 
+import re
 import secrets
 import sqlite3
 import string
@@ -37,6 +38,9 @@ CREATE TABLE IF NOT EXISTS table1 (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS table1_size ON table1 (size, mtime_ns);
 """
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+"""A number that can be in Table 1, whatever a server says."""
 
 
 def fresh_code() -> str:
@@ -77,7 +81,7 @@ class Memory:
         with self._open() as base:
             row = base.execute(
                 "SELECT * FROM table1 WHERE number = ? AND code = ?",
-                (int(number) if number.isdecimal() else -1, code),
+                (int(number) if _NUMBER.fullmatch(number) else -1, code),
             ).fetchone()
             return _remembered(row) if row else None
 
