@@ -31,6 +31,7 @@ from terminal_client.verbs.offers import offers
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
 from terminal_client.verbs.upload import upload
+from terminal_client.verbs.watch import watch
 
 verbs: Final = typer.Typer(
     name="mshare",
@@ -57,6 +58,14 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare upload film.mov",
             "mshare upload *.raw --json",
             "mshare upload --live capture.mkv",
+        ),
+    ),
+    (
+        watch,
+        (
+            "mshare watch ~/Videos",
+            "mshare watch --install ~/Videos ~/Pictures",
+            "mshare watch --once ~/Videos --json",
         ),
     ),
     (ls, ("mshare ls", "mshare ls --json | jq -r '.[].name'")),

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from terminal_client import addresses, errors, profile, screen, secret
+from terminal_client.folders import asking, chosen
 from terminal_client.profile import Profile
 from terminal_client.screen import ProfileOption
 from terminal_client.terminal import Terminal
@@ -50,6 +51,15 @@ def login(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from stdin.")
     ] = False,
+    watch: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="Upload by itself what appears there (`mshare watch`)."
+        ),
+    ] = None,
+    no_watch: Annotated[
+        bool, typer.Option("--no-watch", help="Watch no folder, and do not ask.")
+    ] = False,
     named: ProfileOption = None,
 ) -> None:
     """Log in, and remember it for the next time.
@@ -57,6 +67,9 @@ def login(
     The password is asked for without echo, checked with both servers, and kept in
     the desktop's keyring if there is one, else in a file that only you can read.
     """
+    if watch and no_watch:
+        raise errors.UsageError("--watch and --no-watch exclude each other")
+    folders = chosen.roots(watch or [])
     directory = profile.profile_directory(screen.chosen(context, named))
     who = addresses.recipient(address)
     host = server or who.domain
@@ -77,6 +90,7 @@ def login(
     profile.save(wanted)
     where = secret.keep(wanted, password)
     screen.say(f"logged in as {who}; the password is kept in {where}")
+    asking.at_login(wanted, folders, never=no_watch)
 
 
 def _must_be_ours(wanted: Profile) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from terminal_client import profile, screen, secret
+from terminal_client.folders import asking
 from terminal_client.screen import ProfileOption
 
 
@@ -21,10 +22,12 @@ def logout(
 ) -> None:
     """Forget the password and the account.
 
-    Nothing on the server changes.  What was uploaded from here stays remembered for
-    the next login, so that no file is uploaded twice; --forget removes that too.
+    No folder is watched any more.  Nothing on the server changes.  What was uploaded
+    from here stays remembered for the next login, so that no file is uploaded twice;
+    --forget removes that too.
     """
     who = profile.load(screen.chosen(context, named))
+    asking.stop(who)
     secret.forget(who)
     (who.directory / "profile.toml").unlink(missing_ok=True)
     if forget:
