@@ -21,7 +21,7 @@ from maild.delivery import letter, parcel
 from maild.delivery.client import Session, Tls
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
-from maild.delivery.outcome import Outcome, failed, ready
+from maild.delivery.outcome import READY, Outcome, failed
 from maild.delivery.push import NOT_OURS, Push
 from maild.delivery.record import Record
 from maild.delivery.route import Route
@@ -211,7 +211,7 @@ class Attempt:
         mail = Letter(transfer.sender, transfer.recipient, rope)
         if transfer.confirm:
             await letter.ask(session, mail, octets)
-            return ready(0, item.size)
+            return READY
         if not await parcel.is_whole(means.store, item):
             raise ReplyError(parcel.NOT_WHOLE_YET)
         reply = await letter.send(session, mail, octets, self._tally)
@@ -221,10 +221,7 @@ class Attempt:
     async def _push(
         self, route: Route, level: Tls, octets: Octets, item: Item
     ) -> Outcome:
-        """Seed 214-218: content leaves only behind the proof that it is wanted.
-
-        QUIT behind the envelope ends a preparation: RSET would give up what is there.
-        """
+        """Seed 214-218: content leaves only behind the proof that it is wanted."""
         transfer, means = self._transfer, self._means
         if transfer.ticket_size is not None and item.size > transfer.ticket_size:
             raise ReplyError(TOO_LARGE_FOR_TICKET)
@@ -238,8 +235,7 @@ class Attempt:
             push = Push(session, goods, means.store, octets, self._tally, report, stall)
             offset = await push.begin(mail, RcptTo(transfer.recipient))
             if transfer.confirm:
-                self._tally.offset = offset
-                return ready(offset, goods.total)
+                return READY
             await self._record.content_starts(offset, goods.total)
             reply = await push.send(offset)
         if not parcel.agrees(reply, push.sha256, item.size):
@@ -258,10 +254,12 @@ class Attempt:
         smtputf8 = not (transfer.sender.is_ascii and transfer.recipient.is_ascii)
         if smtputf8 and "SMTPUTF8" not in session.ehlo:
             raise ReplyError(NEEDS_SMTPUTF8)
+        # With another BODY nothing that others were brought is lent for it: it would
+        # be shown to the recipient before go.
         return MailFrom(
             transfer.sender,
             size=total,
-            body=Body.BINARY,
+            body=Body.SEVEN_BIT if transfer.confirm else Body.BINARY,
             smtputf8=smtputf8,
             transid=f"{proven}@{transfer.sender.domain}",
         )

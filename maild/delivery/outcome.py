@@ -56,13 +56,8 @@ def failed(reply: Reply) -> Outcome:
     return Outcome(event, reply)
 
 
-def ready(offset: int, total: int) -> Outcome:
-    """Return the outcome of asking a next hop that would take the content.
-
-    It has ``offset`` of its ``total`` octets already.
-    """
-    there = f", {offset} of {total} octets are there" if offset else ""
-    return Outcome(Event.PREPARE, Reply(250, "1.5", f"the server would take it{there}"))
+READY = Outcome(Event.PREPARE, Reply(250, "1.5", "the server would take it"))
+"""Of an attempt whose content waits for the sender's go."""
 
 
 def content_starts(tx: Tx, transfer: Transfer, now: float, event: TraceEvent) -> None:

@@ -14,7 +14,7 @@ POSTFIX = re.compile(
     r"(?P<id>[0-9A-Za-z]{6,}): to=<(?P<to>[^>]*)>, relay=(?P<relay>\S+), "
     r"delay=(?P<delay>[0-9.e+]+), delays=(?P<delays>[0-9.e+-]+(?:/[0-9.e+-]+){3}), "
     r"dsn=(?P<dsn>[245]\.\d{1,3}\.\d{1,3}), "
-    r"status=(?P<status>sent|deferred|bounced|offered) \((?P<reply>.*)\)"
+    r"status=(?P<status>sent|deferred|bounced|offered|prepared) \((?P<reply>.*)\)"
     r"(?P<more>(?:, \w+=[^,\s]+)*)"
 )
 
