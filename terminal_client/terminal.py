@@ -24,7 +24,6 @@ from typing import BinaryIO
 
 from maild.mail.address import Address
 from terminal_client import (
-    addresses,
     destination,
     library,
     matching,
@@ -39,6 +38,7 @@ from terminal_client import (
 from terminal_client.attempts import Progress
 from terminal_client.awaiting import Awaiting
 from terminal_client.connections import Connections
+from terminal_client.contacts import Contacts
 from terminal_client.library import Item
 from terminal_client.live import LiveUploads
 from terminal_client.live_spool import Spool
@@ -46,6 +46,7 @@ from terminal_client.memory import Memory
 from terminal_client.offers import Letter, Waiting
 from terminal_client.profile import Profile
 from terminal_client.receiving import Receiving
+from terminal_client.recipients import resolved
 from terminal_client.sending import Order, Queued, Sendings
 from terminal_client.submission import Sent
 from terminal_client.transfers import Transfer
@@ -74,6 +75,7 @@ class Terminal:
     def __init__(self, who: Profile, password: str) -> None:
         self.profile = who
         self.memory = Memory(who.memory_file)
+        self.contacts = Contacts(who.memory_file)
         self._connections = Connections(who, password)
         self._uploads = Uploads(who, self.memory, self._connections)
         self._live = LiveUploads(who, self.memory, self._connections, self._uploads)
@@ -144,9 +146,13 @@ class Terminal:
 
     # Sending: seed 213
 
+    async def recipients(self, *named: str | Address) -> list[Address]:
+        """Return the addresses that mail addresses, names and numbers stand for."""
+        return await resolved(self.contacts, named)
+
     async def ask(self, *recipients: str | Address) -> None:
         """Ask whether the server would send to these; raise its refusal."""
-        to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
+        to = await self.recipients(*recipients)
         async with self._connections.smtp() as smtp:
             await submission.ask(smtp, self.profile.address, to)
 
@@ -161,16 +167,18 @@ class Terminal:
     ) -> list[Sent]:
         """Command the server to send an item; a `Path` is uploaded if needed.
 
-        A string names an item by id or file name.  One transfer for each recipient.
+        A string names an item by id or file name.  One transfer for each recipient: a
+        mail address, or the name or number of a contact.
         What has to be uploaded is sent meanwhile: ``queued`` is told when the server
         has taken the commands; this returns when it has all of the item, too.
 
         ``confirm``: seconds in which you have to say `go` once the other server has
         said that it would take it; 0: it goes by itself.
         """
-        to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
-        order = Order(to, note, confirm)
-        return await self._sendings.send(what, order, progress, queued)
+        to = await self.recipients(*recipients)
+        return await self._sendings.send(
+            what, Order(to, note, confirm), progress, queued
+        )
 
     async def go(self, *ids: str) -> list[Transfer]:
         """Let the content of transfers go that wait for your word (seed 217)."""

@@ -15,14 +15,18 @@ def logout(
     context: typer.Context,
     forget: Annotated[
         bool,
-        typer.Option("--forget", help="Also forget what was uploaded from here."),
+        typer.Option(
+            "--forget",
+            help="Also forget what was uploaded from here, and whom you know.",
+        ),
     ] = False,
     named: ProfileOption = None,
 ) -> None:
     """Forget the password and the account.
 
     Nothing on the server changes.  What was uploaded from here stays remembered for
-    the next login, so that no file is uploaded twice; --forget removes that too.
+    the next login, so that no file is uploaded twice, and so do your contacts; --forget
+    removes that too.
     """
     who = profile.load(screen.chosen(context, named))
     secret.forget(who)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from maild.mail.transfer import LONGEST_CONFIRMATION, State
-from terminal_client import addresses, durations, recording, screen
+from terminal_client import durations, recipients, recording, screen
 from terminal_client.errors import UsageError
 from terminal_client.following import follow, on_screen
 from terminal_client.library import Item
@@ -35,7 +35,12 @@ def send(
         str,
         typer.Argument(metavar="FILE|ID", help="A file, or an item of `mshare ls`."),
     ],
-    to: Annotated[list[str], typer.Argument(metavar="ADDRESS...")],
+    to: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ADDRESS...", help="Mail addresses, or names of `mshare contacts`."
+        ),
+    ],
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="A few words to the recipient.")
     ] = "",
@@ -78,14 +83,14 @@ def send(
     """
     seconds = _seconds(within, confirm=confirm)
     record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
-    recipients = [addresses.recipient(text) for text in to]
+    recipients.check(to)
     path = Path(what).expanduser()
     source: Path | str = path if "/" in what or path.exists() else what
     status = screen.run(
         _send(
             screen.chosen(context, named),
             source,
-            [str(r) for r in recipients],
+            to,
             note,
             record,
             confirm=seconds,
@@ -108,7 +113,7 @@ def _seconds(within: str | None, *, confirm: bool) -> int:
 async def _send(
     who: str | None,
     source: Path | str | Item,
-    recipients: list[str],
+    to: list[str],
     note: str,
     record: Recording | None,
     *,
@@ -118,8 +123,9 @@ async def _send(
 ) -> int:
     name = source if isinstance(source, str) else source.name
     async with Terminal.open(who) as terminal:
+        addresses = [str(address) for address in await terminal.recipients(*to)]
         if record is not None:
-            source = await record.upload(terminal, recipients)
+            source = await record.upload(terminal, addresses)
             name = source.name
         with shown_together() as begin:
             following = _Following(terminal, begin, to_go=confirm > 0)
@@ -133,7 +139,7 @@ async def _send(
             try:
                 sent = await terminal.send(
                     source,
-                    *recipients,
+                    *addresses,
                     note=note,
                     confirm=confirm,
                     progress=begin(name),

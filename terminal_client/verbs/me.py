@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""``mshare me``: your own address, to be given to others as a text or a code."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from terminal_client import card, contact_uri, profile, screen
+from terminal_client.contacts import Contact, Contacts, checked_name
+from terminal_client.screen import JsonOption, ProfileOption
+
+
+def me(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What others may call you; remembered."),
+    ] = None,
+    qr: Annotated[
+        bool, typer.Option("--qr", help="Draw it here, for another's camera.")
+    ] = False,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the code as a picture.")
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same as pixels.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is there.")
+    ] = False,
+    as_json: JsonOption = False,
+    named: ProfileOption = None,
+) -> None:
+    """Show your own address as a URI, for `mshare add` at another terminal.
+
+    Nothing secret is in it: who has it can offer you files, as with any mail address.
+    """
+    who = profile.load(screen.chosen(context, named))
+    contacts = Contacts(who.memory_file)
+    own = contacts.by_address(who.address) or Contact(who.address)
+    if name is not None:
+        own = contacts.put(Contact(who.address, checked_name(name), added=time.time()))
+    uri = contact_uri.write(own)
+    for path, kind in ((svg, "svg"), (png, "png")):
+        if path is not None:
+            card.save(path, card.drawn(uri, kind), replace=force)
+    if as_json:
+        screen.dump(card.facts(own))
+        return
+    if qr:
+        code = io.StringIO()
+        card.draw(uri, code)
+        sys.stdout.write(code.getvalue())
+    screen.say(uri)
