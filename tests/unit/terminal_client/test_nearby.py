@@ -7,7 +7,6 @@ import asyncio
 import subprocess
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 from zeroconf import Zeroconf
@@ -15,7 +14,6 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from maild.mail.address import parse_address
 from terminal_client import nearby
-from terminal_client.cli import main
 from terminal_client.contacts import Contact
 from terminal_client.errors import UsageError
 
@@ -132,11 +130,3 @@ def test_the_library_is_loaded_for_this_only() -> None:
         "assert not {'zeroconf', 'segno'} & set(sys.modules), 'loaded for nothing'\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-
-
-def test_only_a_person_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("MSHARE_HOME", str(tmp_path))
-    assert main(["nearby", "--add", "--json"]) == 64
-    assert "asks a person" in capfd.readouterr().err
