@@ -19,6 +19,7 @@ from terminal_client.errors import (
     ContentError,
     LocalInputOutputError,
     NoInputError,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -38,8 +39,17 @@ def facts(contact: Contact) -> dict[str, Any]:
 
 
 def draw(uri: str, screen: TextIO) -> None:
-    """Draw a code with half blocks, light on dark as terminals are."""
-    _code(uri).terminal(out=screen, compact=True)
+    """Draw a code with half blocks: white on black, whatever the terminal's colours."""
+    try:
+        "█▀▄".encode(screen.encoding or "utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"a code cannot be drawn in {screen.encoding}; use --png FILE"
+        ) from None
+    code = io.StringIO()
+    _code(uri).terminal(out=code, compact=True)
+    begin, end = ("\x1b[97;40m", "\x1b[0m") if screen.isatty() else ("", "")
+    screen.writelines(f"{begin}{line}{end}\n" for line in code.getvalue().splitlines())
 
 
 def drawn(uri: str, kind: str) -> bytes:

@@ -122,13 +122,18 @@ class Contacts:
 
     def forget(self, which: str) -> Contact:
         """Forget whoever ``which`` names: an address, a number or a name."""
+        found = self.must_find(which)
+        with self._open() as base:
+            base.execute("DELETE FROM contact WHERE address = ?", (str(found.address),))
+        return found
+
+    def must_find(self, which: str) -> Contact:
+        """Return whoever `find` finds; raise `NoInputError`."""
         found = self.find(which)
         if found is None:
             raise NoInputError(
                 f"there is no contact {which}; `mshare contacts` shows all"
             )
-        with self._open() as base:
-            base.execute("DELETE FROM contact WHERE address = ?", (str(found.address),))
         return found
 
     def find(self, which: str) -> Contact | None:

@@ -30,7 +30,9 @@ SERVICE = "_maild._tcp.local."
 URI = b"uri"
 """The key of the URI in the TXT record."""
 MOST = 100
-"""Entries that are looked at in one search: a network may be full of made-up ones."""
+"""Entries that are looked at at once: a network may be full of made-up ones."""
+MOST_SEEN = 1000
+"""People of whom one search tells."""
 PATIENCE = 3.0
 """Seconds that an entry may take to say its URI."""
 LONGEST = 255
@@ -133,7 +135,12 @@ class Search:
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: Any
     ) -> None:
         """Take a change that the library tells, on the loop."""
-        if name in self._names or len(self._names) >= MOST:
+        from zeroconf import ServiceStateChange
+
+        if state_change is ServiceStateChange.Removed:
+            self._names.discard(name)  # room for another
+            return
+        if name in self._names or max(len(self._names), len(self._tasks)) >= MOST:
             return
         self._names.add(name)
         task = asyncio.ensure_future(self._look(zeroconf, name))
@@ -149,7 +156,7 @@ class Search:
         if contact is None or contact.address.key == self._own.address.key:
             return
         uri = contact_uri.write(contact)
-        if uri not in self._seen:
+        if uri not in self._seen and len(self._seen) < MOST_SEEN:
             self._seen.add(uri)
             self._told(contact)
 

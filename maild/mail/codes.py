@@ -34,7 +34,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "2.1.5": Meaning(
         "Destination address valid",
-        "The recipient's address is accepted.",
+        "The recipient's address is accepted; of a prepared transfer: its server would "
+        "take the content.",
         "Nothing.",
     ),
     "2.7.0": Meaning(
@@ -93,8 +94,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "4.4.7": Meaning(
         "Delivery time expired",
-        "The transfer could not be made yet, or not answered in time. A delayed one is"
-        " still being tried.",
+        "The transfer could not be made yet, or was not answered, or let go by its "
+        "sender (mshare go), in time. A delayed one is still being tried.",
         "Nothing, while it is being tried. Once it has expired, send it again; queue "
         "show tells what stood in the way.",
     ),

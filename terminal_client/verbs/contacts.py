@@ -56,4 +56,5 @@ def contacts(
 def _forget(known: Contacts, words: list[str]) -> list[Contact]:
     if words[0] != REMOVE or len(words) == 1:
         raise UsageError("write `mshare contacts`, or `mshare contacts rm WHO...`")
-    return [known.forget(word) for word in words[1:]]
+    chosen = [known.must_find(word) for word in words[1:]]  # all of them or none
+    return [known.forget(str(contact.address)) for contact in chosen]

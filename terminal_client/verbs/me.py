@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from pathlib import Path
@@ -54,7 +53,5 @@ def me(
         screen.dump(card.facts(own))
         return
     if qr:
-        code = io.StringIO()
-        card.draw(uri, code)
-        sys.stdout.write(code.getvalue())
+        card.draw(uri, sys.stdout)
     screen.say(uri)
