@@ -145,8 +145,9 @@ def attempted(
 ) -> None:
     """Log the outcome of one attempt.
 
-    ``outcome``: sent, deferred, bounced, offered.  ``octets`` crossed the wire in this
-    attempt from ``offset``; ``rate`` in octets a second; ``tls`` the version or "none".
+    ``outcome``: sent, deferred, bounced, offered, prepared.  ``octets`` crossed the
+    wire in this attempt from ``offset``; ``rate`` in octets a second; ``tls`` the
+    version or "none".
     """
     _delivery.info(
         "%s: to=<%s>, relay=%s, delay=%s, delays=%s, dsn=%s, status=%s (%s), "

@@ -36,6 +36,13 @@ class Order:
 
     recipients: list[Address]
     note: str = ""
+    confirm: int = 0
+    """Seconds in which go has to be said once all is prepared; 0: need not."""
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The header fields that tell the server."""
+        return [("Share-Confirm", str(self.confirm))] if self.confirm else []
 
 
 class Sendings:
@@ -118,7 +125,13 @@ class Sendings:
             return [
                 Sent(
                     await submission.send(
-                        smtp, sender, recipient, url, section, order.note
+                        smtp,
+                        sender,
+                        recipient,
+                        url,
+                        section,
+                        order.note,
+                        order.fields,
                     ),
                     recipient,
                     uploaded=False,

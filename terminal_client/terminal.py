@@ -155,6 +155,7 @@ class Terminal:
         what: Item | Path | str,
         *recipients: str | Address,
         note: str = "",
+        confirm: int = 0,
         progress: Progress = _nobody,
         queued: Queued = _nobody_waits,
     ) -> list[Sent]:
@@ -163,9 +164,18 @@ class Terminal:
         A string names an item by id or file name.  One transfer for each recipient.
         What has to be uploaded is sent meanwhile: ``queued`` is told when the server
         has taken the commands; this returns when it has all of the item, too.
+
+        ``confirm``: seconds in which you have to say `go` once the other server has
+        said that it would take it; 0: it goes by itself.
         """
         to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
-        return await self._sendings.send(what, Order(to, note), progress, queued)
+        order = Order(to, note, confirm)
+        return await self._sendings.send(what, order, progress, queued)
+
+    async def go(self, *ids: str) -> list[Transfer]:
+        """Let the content of transfers go that wait for your word (seed 217)."""
+        async with self._connections.imap() as imap:
+            return await transfers.go(imap, list(ids))
 
     # Following: seed 219
 

@@ -77,6 +77,8 @@ def reason(transfer: Transfer, *, delayed: bool) -> Reply:
     who = transfer.recipient
     if transfer.state is State.DECLINED:
         return Reply(550, "7.1", f"{who} declined the offer; nothing was sent")
+    if transfer.state is State.EXPIRED and transfer.lasts is not None:
+        return Reply(550, "4.7", "nobody said go in time; nothing was sent")
     if transfer.state is State.EXPIRED:
         text = f"{who} did not answer the offer in time; nothing was sent"
         return Reply(550, "4.7", text)

@@ -12,7 +12,7 @@ from functools import partial
 from maild import ids
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
-from maild.mail.transfer import Kind, Lifetimes
+from maild.mail.transfer import LONGEST_CONFIRMATION, Kind, Lifetimes
 from maild.smtpd import asking, kept, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.listener import Listener
@@ -172,6 +172,7 @@ async def _share(
         listener.lifetimes,
         now,
         note=_note(arrived) if arrived else "",
+        confirm=_confirm(arrived.share["Confirm"]) if arrived else 0,
     )
     if item.is_live:
         return Reply(250, "0.0", f"{queued[0].id} goes out when it is closed")
@@ -188,6 +189,7 @@ def _queue_shares(
     now: float,
     *,
     note: str,
+    confirm: int,
 ) -> list[Transfer]:
     return [
         transfers.share(
@@ -199,9 +201,24 @@ def _queue_shares(
             lifetimes,
             now,
             note=note,
+            confirm=confirm,
         )
         for recipient, names in zip(transaction.recipients, fresh, strict=True)
     ]
+
+
+def _confirm(said: str) -> int:
+    """Return in how many seconds go has to be said; 0 when it need not be.
+
+    Whoever asks for it and is not understood must not be taken for one who does not.
+    """
+    if not said:
+        return 0
+    is_one = said.isascii() and said.isdigit() and len(said) <= 9
+    seconds = int(said) if is_one else 0
+    if not 0 < seconds <= LONGEST_CONFIRMATION:
+        raise ReplyError(replies.BAD_CONFIRM)
+    return seconds
 
 
 def _note(arrived: Arrived) -> str:

@@ -2,10 +2,9 @@
 """Jobs on what it means when a message is put into, or taken out of, a mailbox.
 
 A message that arrives in ``Accepted`` or ``Declined`` decides its offer, or its address
-request; an item's
-message that arrives in ``Share/<address>`` sends the item; what leaves ``Transfers`` is
-cancelled; what leaves ``Items`` or ``Library`` is removed.  Place and meaning change in
-one job, so that no crash can part them.
+request; an item's message that arrives in ``Share/<address>`` sends the item; what gets
+``$Go`` in ``Transfers`` may go, what leaves it is cancelled; what leaves ``Items`` or
+``Library`` is removed.  Place and meaning change in one job: no crash can part them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from maild.mail.address import Address, AddressError, parse_address
-from maild.mail.transfer import FINAL, Event, Lifetimes
+from maild.mail.transfer import FINAL, GO, Event, Lifetimes
 from maild.store import (
     address_requests,
     arriving,
@@ -172,7 +171,8 @@ def store_flags(
     r"""Change flags; return the changed lines and the UIDs left alone.
 
     Left alone is what changed after ``unchanged_since`` (RFC 7162 §3.1.3).  In
-    Transfers \Flagged holds a transfer and lets it go again.
+    Transfers \Flagged holds a transfer and lets it go again, and $Go is its sender's
+    word that the content may go.
     """
     left: set[int] = set()
     if unchanged_since is not None:
@@ -183,6 +183,7 @@ def store_flags(
     if source.name == "Transfers":
         for line in changed:
             _hold(tx, source.id, line, now)
+            _go(tx, source.id, line, now)
     return changed, sorted(left)
 
 
@@ -278,3 +279,12 @@ def _hold(tx: Tx, transfers_id: int, line: Line, now: float) -> None:
         and transfer.held != flagged
     ):
         transfers.hold(tx, transfer.id, now, held=flagged)
+
+
+def _go(tx: Tx, transfers_id: int, line: Line, now: float) -> None:
+    """Let content go; a keyword knows no case (RFC 9051 §2.3.2)."""
+    if GO.casefold() not in {flag.casefold() for flag in line.flags}:
+        return
+    transfer = transfers.by_view(tx, transfers_id, line.uid)
+    if transfer is not None:
+        transfers.go(tx, transfer.id, now)
