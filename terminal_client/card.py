@@ -7,13 +7,14 @@ import io
 import os
 import stat
 import sys
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from terminal_client import contact_uri
+from terminal_client import contact_uri, numbers
 from terminal_client.contact_uri import UriError
-from terminal_client.contacts import Contact
+from terminal_client.contacts import Contact, Contacts
 from terminal_client.errors import (
     CannotCreateError,
     ContentError,
@@ -21,6 +22,7 @@ from terminal_client.errors import (
     NoInputError,
     UsageError,
 )
+from terminal_client.profile import Profile
 
 if TYPE_CHECKING:
     import segno
@@ -31,6 +33,16 @@ SCALE = 8
 """Pixels, or units, of one module of a code."""
 STDIN = "-"
 _PICTURES = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF")
+
+
+def own(who: Profile) -> Contact:
+    """Return whom others should know: address, name, and number if there is one."""
+    known = Contacts(who.memory_file).by_address(who.address) or Contact(who.address)
+    login = numbers.load(who)
+    if login is None:
+        return replace(known, number="", rendezvous="")
+    number = login.address
+    return replace(known, number=number.local, rendezvous=number.domain)
 
 
 def facts(contact: Contact) -> dict[str, Any]:
@@ -66,10 +78,10 @@ def _code(uri: str) -> segno.QRCode:
     return segno.make_qr(uri, error="m")
 
 
-def save(path: Path, octets: bytes, *, replace: bool) -> None:
+def save(path: Path, octets: bytes, *, force: bool) -> None:
     """Write a picture; what is there is replaced only on demand."""
     try:
-        with path.open("wb" if replace else "xb") as file:
+        with path.open("wb" if force else "xb") as file:
             file.write(octets)
     except FileExistsError:
         raise CannotCreateError(

@@ -8,8 +8,8 @@ on while the rest of it still arrives.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maild.mail.address import Address
@@ -38,11 +38,14 @@ class Order:
     note: str = ""
     confirm: int = 0
     """Seconds in which go has to be said once all is prepared; 0: need not."""
+    via: Mapping[str, str] = field(default_factory=dict)
+    """The rendezvous that knows a recipient (`Address.key`) and us, for some."""
 
-    @property
-    def fields(self) -> list[tuple[str, str]]:
-        """The header fields that tell the server."""
-        return [("Share-Confirm", str(self.confirm))] if self.confirm else []
+    def fields(self, recipient: Address) -> list[tuple[str, str]]:
+        """Return the header fields that tell the server."""
+        told = [("Share-Confirm", str(self.confirm))] if self.confirm else []
+        via = self.via.get(recipient.key)
+        return [*told, ("Share-Via", via)] if via else told
 
 
 class Sendings:
@@ -131,7 +134,7 @@ class Sendings:
                         url,
                         section,
                         order.note,
-                        order.fields,
+                        order.fields(recipient),
                     ),
                     recipient,
                     uploaded=False,

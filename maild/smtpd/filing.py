@@ -13,7 +13,7 @@ from maild import ids
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
 from maild.mail.transfer import LONGEST_CONFIRMATION, Kind, Lifetimes
-from maild.smtpd import kept, replies
+from maild.smtpd import asking, kept, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
@@ -61,6 +61,8 @@ async def file(
     """Keep what ``account`` has submitted and return the 250."""
     now = listener.store.clock()
     hostname = listener.identity.hostname
+    if listener.identity.is_number(account.address):
+        return await asking.ask(listener, transaction, arrived, account, now)
     if transaction.is_upload:
         assert arrived is not None
         part, blob = _uploaded(arrived)

@@ -41,14 +41,14 @@ def me(
     Nothing secret is in it: who has it can offer you files, as with any mail address.
     """
     who = profile.load(screen.chosen(context, named))
-    contacts = Contacts(who.memory_file)
-    own = contacts.by_address(who.address) or Contact(who.address)
     if name is not None:
-        own = contacts.put(Contact(who.address, checked_name(name), added=time.time()))
+        renamed = Contact(who.address, checked_name(name), added=time.time())
+        Contacts(who.memory_file).put(renamed)
+    own = card.own(who)
     uri = contact_uri.write(own)
     for path, kind in ((svg, "svg"), (png, "png")):
         if path is not None:
-            card.save(path, card.drawn(uri, kind), replace=force)
+            card.save(path, card.drawn(uri, kind), force=force)
     if as_json:
         screen.dump(card.facts(own))
         return

@@ -56,8 +56,7 @@ def nearby(
             "--add asks a person; a program passes a uri of --json to `mshare add`"
         )
     who = profile.load(screen.chosen(context, named))
-    contacts = Contacts(who.memory_file)
-    own = contacts.by_address(who.address) or Contact(who.address)
+    own = card.own(who)
     seconds = LOOK if seconds is None and not visible else seconds
     found: list[Contact] = []
 
@@ -76,7 +75,7 @@ def nearby(
     if not found and not as_json:
         screen.remark("nobody nearby can be seen; they run `mshare nearby --visible`")
     for contact in found if add else ():
-        _ask(contacts, contact, who)
+        _ask(Contacts(who.memory_file), contact, who)
 
 
 async def _look(

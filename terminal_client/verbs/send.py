@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from maild.mail.transfer import LONGEST_CONFIRMATION, State
-from terminal_client import durations, recipients, recording, screen
+from terminal_client import durations, people, recording, screen
 from terminal_client.errors import UsageError
 from terminal_client.following import follow, on_screen
 from terminal_client.library import Item
@@ -38,7 +38,8 @@ def send(
     to: Annotated[
         list[str],
         typer.Argument(
-            metavar="ADDRESS...", help="Mail addresses, or names of `mshare contacts`."
+            metavar="ADDRESS...",
+            help="Mail addresses, names of `mshare contacts`, numbers (+14155550102).",
         ),
     ],
     note: Annotated[
@@ -64,18 +65,28 @@ def send(
             "was prepared, such as 30m or 2h.  Default: 1d.",
         ),
     ] = None,
+    no_wait: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait",
+            help="Do not wait for a number that has to be asked for its address: exit "
+            "with 75, and send when the same command is run again.",
+        ),
+    ] = False,
     live: LiveOption = False,
     idle: IdleOption = None,
     name: NameOption = None,
     as_json: JsonOption = False,
     named: ProfileOption = None,
 ) -> None:
-    """Send a file, or an item, to mail addresses.
+    """Send a file, or an item, to mail addresses or numbers.
 
     The file is uploaded unless it is on your server already, and offered at once: who
     accepts it can read it while it still arrives.  The servers do the rest, you may
     switch off.  With --wait the exit status tells how it ended: 0 sent (or prepared,
     with --confirm), 77 declined, 69 failed or expired.
+
+    A number (mshare number login) is asked for its mail address at the first time.
 
     A recording goes to your server while it grows (--live) and out when it is closed.
     Interrupted, run it again: a file goes on where it was. The first Ctrl-C ends a pipe
@@ -83,7 +94,7 @@ def send(
     """
     seconds = _seconds(within, confirm=confirm)
     record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
-    recipients.check(to)
+    people.check(to)
     path = Path(what).expanduser()
     source: Path | str = path if "/" in what or path.exists() else what
     status = screen.run(
@@ -94,6 +105,7 @@ def send(
             note,
             record,
             confirm=seconds,
+            patient=not no_wait,
             wait=wait,
             as_json=as_json,
         )
@@ -118,14 +130,15 @@ async def _send(
     record: Recording | None,
     *,
     confirm: int,
+    patient: bool,
     wait: bool,
     as_json: bool,
 ) -> int:
     name = source if isinstance(source, str) else source.name
     async with Terminal.open(who) as terminal:
-        addresses = [str(address) for address in await terminal.recipients(*to)]
+        recipients = await terminal.people.meant(to, wait=patient, tell=screen.remark)
         if record is not None:
-            source = await record.upload(terminal, addresses)
+            source = await record.upload(terminal, recipients)
             name = source.name
         with shown_together() as begin:
             following = _Following(terminal, begin, to_go=confirm > 0)
@@ -139,7 +152,7 @@ async def _send(
             try:
                 sent = await terminal.send(
                     source,
-                    *addresses,
+                    *recipients,
                     note=note,
                     confirm=confirm,
                     progress=begin(name),

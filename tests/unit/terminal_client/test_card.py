@@ -49,7 +49,7 @@ def said(capfd: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str
 
 def test_a_picture_says_it_in_words_too(tmp_path: Path) -> None:
     path = tmp_path / "bob.svg"
-    card.save(path, card.drawn(contact_uri.write(BOB), "svg"), replace=False)
+    card.save(path, card.drawn(contact_uri.write(BOB), "svg"), force=False)
     assert card.read(str(path)) == BOB
 
 
@@ -90,10 +90,10 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_file_is_not_replaced_by_accident(tmp_path: Path) -> None:
     path = tmp_path / "me.png"
-    card.save(path, b"1", replace=False)
+    card.save(path, b"1", force=False)
     with pytest.raises(CannotCreateError, match="--force"):
-        card.save(path, b"2", replace=False)
-    card.save(path, b"3", replace=True)
+        card.save(path, b"2", force=False)
+    card.save(path, b"3", force=True)
     assert path.read_bytes() == b"3"
 
 
@@ -131,6 +131,19 @@ def test_two_terminals_exchange_their_addresses(
     assert gone == "forgotten: Bob B. <bob@b.example>\n"
     again = said(capfd, "contacts", "rm", "bob b.", "--profile", "alice", status=66)
     assert "there is no contact bob b." in again
+
+
+def test_ones_own_number_is_on_the_card(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    login = home / "bob" / "number" / "profile.toml"
+    login.parent.mkdir()
+    login.write_text(
+        'address = "+14155550102@rcs.example"\nsubmission = "r:1"\nimap = "r:2"\n'
+    )
+    assert said(capfd, "me", "--profile", "bob", "--name", "Bob").strip() == (
+        "maild:bob@b.example?name=Bob&number=%2B14155550102&rendezvous=rcs.example"
+    )
 
 
 def test_what_cannot_be_added_says_why(
