@@ -198,6 +198,27 @@ def notified(queue_id: str, *, to: str, delayed: bool, trace: str) -> None:
     )
 
 
+def spliced(
+    offer_id: str,
+    *,
+    clients: tuple[str, str],
+    octets: int,
+    seconds: float,
+    why: str,
+    trace: str,
+) -> None:
+    """Log that two servers were joined, and are not any more."""
+    _smtpd.info(
+        "%s: joined %s and %s: octets=%d, seconds=%.3g, end=%s, trace=%s",
+        clean(offer_id),
+        *clients,
+        octets,
+        seconds,
+        why,
+        clean(trace),
+    )
+
+
 def removed(queue_id: str) -> None:
     """Log that a transfer has left the queue."""
     _queue.info("%s: removed", queue_id)

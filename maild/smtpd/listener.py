@@ -17,6 +17,8 @@ from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.store.house import Store
 from maild.store.sharing import Shared
+from maild.turn.gate import OfferGate
+from maild.turn.meeting import Meeting
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -48,6 +50,14 @@ class Guests:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Where the ends of offers log in, and meet."""
+
+    gate: OfferGate
+    meeting: Meeting
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """One kind of listener: what it is for, its limits, and what it works with.
 
@@ -76,6 +86,8 @@ class Listener:
     """Where octets are moved, hashed and written; a thread for each chunk."""
     pieces: Shared
     """Of all chunks that arrive, whatever the listener."""
+    turns: Turns | None = None
+    """None where nobody may turn a connection."""
 
     def may_be_plain(self, client: str) -> bool:
         """Whether ticketed content may come from IP ``client`` without TLS."""

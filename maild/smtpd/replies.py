@@ -60,6 +60,12 @@ NO_PARTS = Reply(554, "6.1", "an upload is one part")
 NOT_WHAT_WAS_OFFERED = Reply(554, "6.0", "that is not what was offered")
 BAD_DIGEST = Reply(451, "6.0", "the content does not have its digest; send it again")
 
+NOT_THAT_DOMAIN = Reply(450, "7.1", "the offer is not for that domain")
+OFFER_IS_OVER = Reply(450, "7.1", "the offer is over")
+NOT_THAT_END = Reply(503, "5.1", "that is for the other end of the offer")
+NOBODY_CAME = Reply(453, "4.1", "nobody has come with anything for you")
+NOT_HERE = Reply(450, "4.1", "the other server is not here at the moment")
+
 BURL_NOT_YOURS = Reply(554, "7.0", "the URL is not one of your messages here")
 BURL_NOT_FOUND = Reply(554, "6.6", "the URL names no item of your Library")
 BURL_ONE_ONLY = Reply(554, "6.6", "a message can share one item")
