@@ -30,10 +30,16 @@ from maild.mail.address import parse_address
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.queue.station import QueueStation
+from maild.smtpd.listener import Turns
 from maild.smtpd.server import SmtpStation
+from maild.store import appointments
+from maild.store.appointments import Appointment
 from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 from maild.supervisor import Supervisor
+from maild.turn.gate import OfferGate
+from maild.turn.meeting import Meeting
+from maild.turn.visitors import Visitors
 from maild.web.station import WebStation
 
 _log = logging.getLogger("maild")
@@ -108,14 +114,37 @@ def peers_of(config: Configuration, identity: Identity) -> Mapping[str, PeerSett
     return {**dict.fromkeys(identity.domains, own), **config.peers}
 
 
+def turns_of(config: Configuration, store: Store) -> Turns | None:
+    """Return where two servers meet that cannot reach each other, at a rendezvous."""
+    settings = config.rendezvous
+    if not settings.domains:
+        return None
+
+    async def known(offer_id: str) -> list[Appointment]:
+        return await store.index.read(appointments.passing, offer_id, store.clock())
+
+    return Turns(
+        OfferGate(known, store.clock),
+        Meeting(store, most=settings.joined_connections, idle=settings.joined_idle),
+    )
+
+
 def compose(config: Configuration, store: Store, identity: Identity) -> dict[str, Run]:
     """Return every station, by name."""
     gate = Gate(store, identity)
     lifetimes = Lifetimes(config.queue.offer_lifetime, config.queue.lifetime)
     peers = peers_of(config, identity)
+    visitors = Visitors()
     return {
         "smtpd": SmtpStation(
-            config.smtp, config.submission, lifetimes, identity, store, gate
+            config.smtp,
+            config.submission,
+            lifetimes,
+            identity,
+            store,
+            gate,
+            turns=turns_of(config, store),
+            visitors=visitors,
         ).run,
         "imapd": ImapStation(config.imap, lifetimes, identity, store, gate).run,
         "queue": QueueStation(config.queue, identity, store).run,
