@@ -141,15 +141,17 @@ def attempted(
     rate: float,
     tls: str,
     trace: str,
+    via: str = "direct",
 ) -> None:
     """Log the outcome of one attempt.
 
     ``outcome``: sent, deferred, bounced, offered.  ``octets`` crossed the wire in this
     attempt from ``offset``; ``rate`` in octets a second; ``tls`` the version or "none".
+    ``via``: "direct", the rendezvous that joined the two servers, or both in turn.
     """
     _delivery.info(
         "%s: to=<%s>, relay=%s, delay=%s, delays=%s, dsn=%s, status=%s (%s), "
-        "octets=%d, offset=%d, rate=%.3g, tls=%s, trace=%s",
+        "octets=%d, offset=%d, rate=%.3g, tls=%s, trace=%s, via=%s",
         queue_id,
         clean(to),
         clean(relay) or "none",
@@ -163,6 +165,7 @@ def attempted(
         rate,
         tls,
         trace,
+        clean(via),
     )
     metrics.attempt_ended(outcome, octets)
 

@@ -135,6 +135,7 @@ class Record:
             rate=tally.rate,
             tls=tally.tls,
             trace=transfer.trace,
+            via=tally.via,
         )
 
     def _event(self, text: str) -> TraceEvent:

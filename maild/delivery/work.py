@@ -39,6 +39,8 @@ class Tally:
     connected: float | None = None
     """When the server had answered EHLO."""
     relay: str = ""
+    ways: list[str] = field(default_factory=list)
+    """By which the server was reached, in turn: "direct", or a rendezvous."""
     tls: str = "none"
     offset: int = 0
     """Octets of the message that the server had before."""
@@ -46,6 +48,11 @@ class Tally:
     """Octets of the message that crossed the wire in this attempt."""
     landed: int = 0
     """Octets of the item that the server has acknowledged, earlier ones included."""
+
+    @property
+    def via(self) -> str:
+        """The ways as the delivery line names them."""
+        return "+".join(self.ways) or "none"
 
     def start_talking(self) -> None:
         """Note that the server has answered EHLO."""
