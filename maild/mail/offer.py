@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from maild.mail.address import Address, AddressError, parse_address
+from maild.mail.address import Address, AddressError, mail_domain, parse_address
 
 MEDIA_TYPE: Final = "application/vnd.maild+json"
 VERSION: Final = 1
@@ -59,6 +59,8 @@ class Offer:
     note: str = ""
     rendering: str | None = None
     """What the push would be, the same for all that would bring the same octets."""
+    rendezvous: str | None = None
+    """Domain of the rendezvous that the offer goes by, and its answer, if any."""
 
     def to_json(self) -> str:
         """Return the facts part."""
@@ -78,6 +80,7 @@ class Offer:
             trace=self.trace,
             note=self.note,
             rendering=self.rendering,
+            rendezvous=self.rendezvous,
         )
 
 
@@ -192,6 +195,7 @@ def _offer(facts: _Facts) -> Offer:
         rendering=facts.matching("rendering", _HEX128)
         if facts.has("rendering")
         else None,
+        rendezvous=facts.domain("rendezvous") if facts.has("rendezvous") else None,
     )
 
 
@@ -254,6 +258,12 @@ class _Facts:
         if not isinstance(value, bool):
             raise OfferError(f"{name}: neither true nor false")
         return value
+
+    def domain(self, name: str) -> str:
+        try:
+            return mail_domain(self.text(name, 255))
+        except AddressError as error:
+            raise OfferError(f"{name}: {error}") from error
 
     def address(self, name: str) -> Address:
         try:

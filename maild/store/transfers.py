@@ -118,12 +118,14 @@ def share(
     now: float,
     *,
     note: str = "",
+    via: str = "",
 ) -> Transfer:
     """Queue an item of the account's Library for ``recipient`` (seed 213).
 
     The same item to the same address is sent once: an open (or sent) share of it is
     returned as it is.  The recipient becomes a contact.  Used by BURL on submission and
     by copying into ``Share/<address>``.  What is live goes out when it is closed.
+    ``via``: the rendezvous that passes the offer on, "" for none.
     """
     row = tx.one(
         """SELECT name, size, trace, sha256 IS NULL AND library_uid IS NULL
@@ -153,6 +155,7 @@ def share(
         nonce=fresh.nonce,
         due=begins,
         name=row[0],
+        via=via,
     )
     accounts.add_contact(tx, account_id, recipient)
     known = find_share(tx, transfer)

@@ -1,0 +1,1 @@
+-- Version 8: the rendezvous; it comes with another change.
