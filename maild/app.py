@@ -21,6 +21,7 @@ from typing import Final
 
 from maild import footprint, log_lines
 from maild.config import STATIONS, ConfigError, Configuration
+from maild.delivery.calls import CallStation
 from maild.delivery.settings import PeerSettings
 from maild.delivery.station import DeliveryStation
 from maild.identity import Identity
@@ -149,6 +150,7 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
         "imapd": ImapStation(config.imap, lifetimes, identity, store, gate).run,
         "queue": QueueStation(config.queue, identity, store).run,
         "delivery": DeliveryStation(config.delivery, peers, identity, store).run,
+        "calls": CallStation(config.delivery, peers, identity, store, visitors).run,
         "web": WebStation(config.http, store).run,
     }
 

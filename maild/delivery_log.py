@@ -222,6 +222,16 @@ def spliced(
     )
 
 
+def turned(offer_id: str, *, at: str, trace: str) -> None:
+    """Log that a call of ours was answered: the other side speaks as a client now."""
+    _delivery.info(
+        "%s: call to %s answered, roles turned, trace=%s",
+        clean(offer_id),
+        at,
+        clean(trace),
+    )
+
+
 def removed(queue_id: str) -> None:
     """Log that a transfer has left the queue."""
     _queue.info("%s: removed", queue_id)

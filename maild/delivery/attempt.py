@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from maild import delivery_log
 from maild.delivery import letter, parcel
 from maild.delivery.client import Session, Tls
+from maild.delivery.ladder import DIRECT, Ladder, Lookout
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
 from maild.delivery.outcome import Outcome, failed
+from maild.delivery.parcel import Parcel
 from maild.delivery.push import NOT_OURS, Push
 from maild.delivery.record import Record
 from maild.delivery.route import Route
@@ -55,6 +58,7 @@ class Attempt:
         self._means = means
         self._tally = Tally(means.store.clock())
         self._record = Record(transfer, means, self._tally)
+        self._ladder = Ladder(transfer, means, self._tally)
         self._session: Session | None = None
         self._secret = ""
         """What a peer may repeat to us and nobody may read: the proof."""
@@ -113,8 +117,9 @@ class Attempt:
 
     async def _try(self) -> Outcome:
         transfer, means = self._transfer, self._means
-        route = await means.router.find(transfer.recipient.domain)
         ticketed = transfer.kind is Kind.SHARE and transfer.ticket is not None
+        find = self._ladder.find if ticketed else self._direct
+        route = await find()
         secret = ticketed or transfer.carries_ticket
         level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
         with Octets(means.store.blobs, means.readers) as octets:
@@ -130,12 +135,23 @@ class Attempt:
                 return await self._offer(session, octets, item)
             return await self._attach(session, octets, item)
 
+    async def _direct(self) -> Route:
+        return await self._means.router.find(self._transfer.recipient.domain)
+
     async def _connect(self, route: Route, level: Tls) -> Session:
         self._tally.relay = ", ".join(map(str, route.stops[:1]))
-        session = await self._means.client.connect(route, level)
+        return self._talk_to(await self._means.client.connect(route, level))
+
+    async def _reach(self, route: Route, level: Tls) -> Session:
+        """Connect for content, which may take a detour."""
+        self._tally.relay = ", ".join(map(str, route.stops[:1]))
+        return self._talk_to(await self._ladder.connect(route, level))
+
+    def _talk_to(self, session: Session) -> Session:
         self._session = session
         self._tally.relay = str(session.stop)
         self._tally.tls = session.tls
+        self._tally.ways.append(session.via or DIRECT)
         self._tally.start_talking()
         return session
 
@@ -224,18 +240,56 @@ class Attempt:
         goods = await parcel.frozen(
             transfer, item, means.identity.hostname, means.store
         )
-        session = await self._connect(route, level)
-        mail = self._push_mail(session, goods.total)
-        with means.progress.of(transfer.id) as report:
-            stall = min(means.settings.idle_timeout, STALL)
-            push = Push(session, goods, means.store, octets, self._tally, report, stall)
-            offset = await push.begin(mail, RcptTo(transfer.recipient))
-            await self._record.content_starts(offset, goods.total)
-            reply = await push.send(offset)
-        if not parcel.agrees(reply, push.sha256, item.size):
+        session = await self._reach(route, level)
+        lookout = Lookout(self._ladder, means, level)
+        try:
+            if session.via:
+                lookout.begin()
+            with means.progress.of(transfer.id) as report:
+                reply, sha256 = await self._send(goods, octets, report, lookout)
+        finally:
+            await lookout.end()
+        if not parcel.agrees(reply, sha256, item.size):
             return failed(parcel.OTHER_OCTETS)
         self._tally.landed = item.size
         return Outcome(Event.DELIVER, reply)
+
+    async def _send(
+        self,
+        goods: Parcel,
+        octets: Octets,
+        report: Callable[[int], None],
+        lookout: Lookout,
+    ) -> tuple[Reply, str | None]:
+        """Send by the session that there is, and by the direct one once that opens.
+
+        Returns the last reply, and the digest of what was sent.
+        """
+        means, transfer = self._means, self._transfer
+        stall = min(means.settings.idle_timeout, STALL)
+        while True:
+            session = self._session
+            assert session is not None
+            push = Push(
+                session,
+                goods,
+                means.store,
+                octets,
+                self._tally,
+                report,
+                stall,
+                lookout.is_open,
+            )
+            mail = self._push_mail(session, goods.total)
+            offset = await push.begin(mail, RcptTo(transfer.recipient))
+            await self._record.content_flows(offset, goods.total)
+            reply = await push.send(offset)
+            if reply is not None:
+                return reply, push.sha256
+            direct = lookout.take()
+            assert direct is not None
+            await self._hang_up()
+            self._talk_to(direct)
 
     def _push_mail(self, session: Session, total: int) -> MailFrom:
         transfer = self._transfer

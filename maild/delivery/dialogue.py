@@ -91,6 +91,9 @@ class Dialogue:
             raise
         return dialogue
 
+    def __str__(self) -> str:
+        return str(self._stop)
+
     async def ask(self, line: bytes, *, patience: float = 1.0) -> Reply:
         """Write a command and return the reply; ``patience`` stretches the timer."""
         loop = asyncio.get_running_loop()
@@ -104,6 +107,14 @@ class Dialogue:
             raise self._lost("connection with", "was lost") from error
         except ReplyFormatError as error:
             raise self._lost("the conversation with", "is not SMTP") from error
+
+    async def ask_for(self, code: int, line: bytes) -> None:
+        """Write a command that must be answered with ``code``, else this ends."""
+        try:
+            _expect(await self.ask(line), code)
+        except BaseException:
+            self.close()
+            raise
 
     def give(self) -> socket.socket:
         """Return the connection, not one octet of which was read too many."""

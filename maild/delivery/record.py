@@ -10,7 +10,7 @@ from secrets import SystemRandom
 from typing import Any
 
 from maild import delivery_log
-from maild.delivery.outcome import Outcome, content_starts, record
+from maild.delivery.outcome import Outcome, content_flows, record
 from maild.delivery.parcel import NOT_WHOLE_YET
 from maild.delivery.work import Means, Tally
 from maild.delivery_log import Delays
@@ -39,11 +39,16 @@ class Record:
         self.is_kept = False
         """Whether the outcome is on the device."""
 
-    async def content_starts(self, offset: int, total: int) -> None:
-        """Record that content flows, from ``offset`` of ``total`` octets."""
-        text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
+    async def content_flows(self, offset: int, total: int) -> None:
+        """Record that content flows, from ``offset`` of ``total`` octets, and how."""
+        tally = self._tally
+        text = f"content flows to {tally.relay} from octet {offset} of {total}"
+        if tally.ways[-1:] != ["direct"]:
+            text += f", joined to {self._transfer.recipient.domain} by {tally.ways[-1]}"
+        elif tally.ways[1:]:
+            text += ": the direct way is open"
         await self._means.store.index.write(
-            content_starts, self._transfer, self._now(), self._event(text)
+            content_flows, self._transfer, tally.via, self._now(), self._event(text)
         )
 
     def offer_left(self) -> None:

@@ -42,6 +42,11 @@ class DeliverySettings:
     idle_timeout: float = option(
         300.0, "Seconds without any octet or reply (RFC 5321 §4.5.3.2)."
     )
+    calls: int = option(
+        20,
+        "Connections that wait elsewhere for accepted content, where a rendezvous "
+        "passed its offer (RFC 2645).",
+    )
     retry_first: float = option(60.0, "Seconds after the first failure; then doubled.")
     retry_most: float = option(4 * 3600.0, "Most seconds between two attempts.")
     ca_file: str = option("", "CA certificates in PEM; empty: the system's.", path=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from maild.mail.address import Address, parse_address
-from maild.store.index import Tx
+from maild.store.index import Row, Tx
 
 ALIKE = 16
 """Offers of one id that are looked at: ids are their senders' words."""
@@ -27,6 +27,9 @@ class Appointment:
     """That have passed between the two so far."""
     trace: str
 
+    where: str = ""
+    """Domain of the server where the ends meet; "" is here."""
+
     @property
     def key(self) -> tuple[str, str, str]:
         """What tells it from all others."""
@@ -44,10 +47,37 @@ def passing(tx: Tx, offer_id: str, now: float) -> list[Appointment]:
         now,
         ALIKE,
     )
-    return [
-        Appointment(row[0], parse_address(row[1]), parse_address(row[2]), *row[3:])
-        for row in rows
-    ]
+    return [_from_row(row) for row in rows]
+
+
+def awaited(tx: Tx, now: float, most: int) -> list[Appointment]:
+    """Return the accepted offers whose content may have to come by a call of ours.
+
+    Those that were accepted last come first: what nobody brings for days must not
+    keep what is on its way from being called for.
+    """
+    rows = tx.all(
+        """SELECT id, sender, recipient, nonce, size, 0, trace, via FROM offer
+        WHERE state = 'accepted' AND via != '' AND expires > ?1
+        ORDER BY decided DESC, id LIMIT ?2""",
+        now,
+        most,
+    )
+    return [_from_row(row) for row in rows]
+
+
+def is_awaited(tx: Tx, appointment: Appointment, now: float) -> bool:
+    """Whether the content of an accepted offer is still to come."""
+    return (
+        tx.value(
+            """SELECT 1 FROM offer WHERE id = ?1 AND nonce = ?2
+            AND state = 'accepted' AND expires > ?3""",
+            appointment.offer_id,
+            appointment.secret,
+            now,
+        )
+        is not None
+    )
 
 
 def passed(tx: Tx, appointment: Appointment, octets: int) -> None:
@@ -56,7 +86,14 @@ def passed(tx: Tx, appointment: Appointment, octets: int) -> None:
         """UPDATE passage SET octets = octets + ?4
         WHERE offer_id = ?1 AND sender = ?2 AND recipient = ?3""",
         appointment.offer_id,
-        str(appointment.sender),
-        str(appointment.recipient),
+        appointment.sender.key,
+        appointment.recipient.key,
         octets,
+    )
+
+
+def _from_row(row: Row) -> Appointment:
+    offer_id, sender, recipient, *others = row
+    return Appointment(
+        offer_id, parse_address(sender), parse_address(recipient), *others
     )

@@ -74,6 +74,7 @@ def show_numbers(tx: Tx, transfer: Transfer) -> None:
         "created": int(transfer.created),
         "status": transfer.status,
         "reply": transfer.reply,
+        "route": transfer.route,
     }
     value = json.dumps(numbers, separators=(",", ":")).encode()
     metadata.put(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, value)

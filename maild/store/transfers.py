@@ -25,6 +25,7 @@ from maild.store.transfer_moves import (
     hold,
     progress,
     progress_together,
+    routed,
 )
 from maild.store.transfer_queue import (
     WHEN_CLOSED,
@@ -91,6 +92,7 @@ __all__ = [
     "of_item",
     "progress",
     "progress_together",
+    "routed",
     "share",
     "withdraw_if_over",
 ]

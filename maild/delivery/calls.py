@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The station that calls for what was accepted: where nobody can connect to us, we do.
+
+For each accepted offer that came by a rendezvous one connection waits there, as long
+as its content has not arrived.  Who comes for it finds us on that connection, as the
+server (ATRN, RFC 2645); whoever receives in this process takes it from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from secrets import SystemRandom
+from time import monotonic
+
+from maild import delivery_log
+from maild.delivery import guard
+from maild.delivery.dialogue import Credentials, Dialogue
+from maild.delivery.names import Resolver
+from maild.delivery.route import Names, Router
+from maild.delivery.settings import DeliverySettings, PeerSettings
+from maild.delivery.sockets import UnreachableError
+from maild.identity import Identity
+from maild.mail.reply import Reply, ReplyError
+from maild.mail.turn import End
+from maild.store import appointments
+from maild.store.appointments import Appointment
+from maild.store.errors import StoreBrokenError, StoreError
+from maild.store.house import Store
+from maild.turn.visitors import Visitors
+from maild.wire import smtp_turn
+
+_log = logging.getLogger("maild.delivery")
+_jitter = SystemRandom().uniform
+
+Key = tuple[str, str, str]
+
+LONGEST_WAIT = 600.0
+"""Seconds that ATRN may take (RFC 2645 §5.2.1: at least ten minutes)."""
+AGAIN = 1.0
+"""Seconds until the next call; doubled each time that it was for nothing."""
+AGAIN_MOST = 300.0
+"""Most seconds between two calls."""
+LOOK = 60.0
+"""Seconds after which the offers are looked at without a reason."""
+WORTH = 5.0
+"""Seconds that a call must have lasted to be followed by the next one at once."""
+NO_STOP = Reply(451, "4.4", "no server to call")
+NOBODY_CAME = 453
+"""What ATRN is answered while there is nothing (RFC 2645 §7)."""
+
+
+class CallStation:
+    """Keeps one call for each offer that is awaited, and a bounded number of them."""
+
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        peers: Mapping[str, PeerSettings],
+        identity: Identity,
+        store: Store,
+        visitors: Visitors,
+        *,
+        names: Names | None = None,
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._store = store
+        self._visitors = visitors
+        self._router = Router(
+            peers,
+            names or Resolver(settings.nameservers),
+            hostname=identity.hostname,
+            port=settings.port,
+            private_networks=guard.networks(settings.private_networks),
+        )
+        self._calls: dict[Key, asyncio.Task[None]] = {}
+        self._answered: set[Key] = set()
+        """Those by which somebody is bringing something now."""
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Call until cancelled."""
+        started()
+        with self._store.changes.watch("queue") as watch:  # an answer is queued there
+            async with asyncio.TaskGroup() as group:
+                while not self._store.broken:
+                    with suppress(StoreError):  # the next look may go well
+                        await self._look(group, watch.wake)
+                    await watch.wait(LOOK)
+        raise StoreBrokenError("the device refused a sync")
+
+    async def _look(self, group: asyncio.TaskGroup, wake: Callable[[], None]) -> None:
+        """Call for what is awaited, and for nothing else."""
+        store, most = self._store, self._settings.calls
+        awaited = {
+            each.key: each
+            for each in await store.index.read(
+                appointments.awaited, store.clock(), most
+            )
+        }
+        for key in self._calls.keys() - awaited.keys() - self._answered:
+            self._calls[key].cancel()
+        for key, appointment in awaited.items():
+            if key not in self._calls and len(self._calls) < most:
+                task = group.create_task(self._call(appointment))
+                self._calls[key] = task
+                task.add_done_callback(self._ended(key, wake))
+
+    def _ended(
+        self, key: Key, wake: Callable[[], None]
+    ) -> Callable[[asyncio.Task[None]], None]:
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._calls[key]
+            self._answered.discard(key)
+            wake()
+
+        return ended
+
+    async def _call(self, appointment: Appointment) -> None:
+        """Call again and again, until the content is here or not wanted any more."""
+        pause = AGAIN
+        while await self._is_awaited(appointment):
+            began = monotonic()
+            try:
+                await self._once(appointment)
+            except (ReplyError, OSError) as error:
+                _log.info(
+                    "%s: a call to %s was for nothing: %s, trace=%s",
+                    delivery_log.clean(appointment.offer_id),
+                    appointment.where,
+                    delivery_log.clean(str(error)),
+                    delivery_log.clean(appointment.trace),
+                )
+            except Exception:  # noqa: BLE001 - the next call may go well
+                _log.exception("a call failed")
+            if monotonic() - began > WORTH:
+                pause = AGAIN
+            await asyncio.sleep(pause * _jitter(0.9, 1.1))
+            pause = min(2 * pause, AGAIN_MOST)
+
+    async def _once(self, appointment: Appointment) -> None:
+        """Call, wait until somebody comes, and let them be received."""
+        if not self._visitors.are_received:
+            raise ConnectionError("nobody receives in this process")
+        dialogue = await self._log_in(appointment)
+        command = smtp_turn.atrn([appointment.recipient.domain])
+        try:
+            reply = await dialogue.ask(command, patience=self._patience)
+            while reply.code == NOBODY_CAME and await self._is_awaited(appointment):
+                reply = await dialogue.ask(command, patience=self._patience)
+            if reply.code != 250:
+                raise ReplyError(reply)
+        except BaseException:
+            dialogue.close()
+            raise
+        self._answered.add(appointment.key)
+        try:
+            delivery_log.turned(
+                appointment.offer_id, at=str(dialogue), trace=appointment.trace
+            )
+            await self._visitors.bring(dialogue.give())
+        finally:
+            self._answered.discard(appointment.key)
+
+    async def _log_in(self, appointment: Appointment) -> Dialogue:
+        """Connect to the first address of the meeting place that answers."""
+        who = Credentials.of(
+            appointment.secret,
+            appointment.offer_id,
+            appointment.sender,
+            appointment.recipient,
+            End.DESTINATION,
+        )
+        route = await self._router.find(appointment.where)
+        last = UnreachableError(NO_STOP)
+        for stop in route.stops:
+            try:
+                return await Dialogue.begin(
+                    stop,
+                    self._identity.hostname,
+                    who,
+                    keyword="ATRN",
+                    connect=self._settings.connect_timeout,
+                    idle=self._settings.idle_timeout,
+                )
+            except UnreachableError as error:
+                last = error
+        raise last
+
+    @property
+    def _patience(self) -> float:
+        return max(1.0, LONGEST_WAIT / self._settings.idle_timeout)
+
+    async def _is_awaited(self, appointment: Appointment) -> bool:
+        store = self._store
+        return await store.index.read(
+            appointments.is_awaited, appointment, store.clock()
+        )
