@@ -145,13 +145,8 @@ class CallStation:
         if not self._visitors.are_received:
             raise ConnectionError("nobody receives in this process")
         dialogue = await self._log_in(appointment)
-        command = smtp_turn.atrn([appointment.recipient.domain])
         try:
-            reply = await dialogue.ask(command, patience=self._patience)
-            while reply.code == NOBODY_CAME and await self._is_awaited(appointment):
-                reply = await dialogue.ask(command, patience=self._patience)
-            if reply.code != 250:
-                raise ReplyError(reply)
+            await self._turn(dialogue, appointment)
         except BaseException:
             dialogue.close()
             raise
@@ -163,6 +158,16 @@ class CallStation:
             await self._visitors.bring(dialogue.give())
         finally:
             self._answered.discard(appointment.key)
+
+    async def _turn(self, dialogue: Dialogue, appointment: Appointment) -> None:
+        """Wait until somebody comes, however often we are told that nobody has."""
+        command = smtp_turn.atrn([appointment.recipient.domain])
+        patience = max(1.0, LONGEST_WAIT / self._settings.idle_timeout)
+        reply = await dialogue.ask(command, patience=patience)
+        while reply.code == NOBODY_CAME and await self._is_awaited(appointment):
+            reply = await dialogue.ask(command, patience=patience)
+        if reply.code != 250:
+            raise ReplyError(reply)
 
     async def _log_in(self, appointment: Appointment) -> Dialogue:
         """Connect to the first address of the meeting place that answers."""
@@ -188,10 +193,6 @@ class CallStation:
             except UnreachableError as error:
                 last = error
         raise last
-
-    @property
-    def _patience(self) -> float:
-        return max(1.0, LONGEST_WAIT / self._settings.idle_timeout)
 
     async def _is_awaited(self, appointment: Appointment) -> bool:
         store = self._store

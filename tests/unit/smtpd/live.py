@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from maild.login import Gate, make_keys
 from maild.mail.address import Address, parse_address
 from maild.mail.offer import Offer, proof
 from maild.mail.transfer import Lifetimes
+from maild.smtpd.listener import Turns
 from maild.smtpd.server import SmtpStation
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
 from maild.store import accounts, consent, items, mailboxes, messages, transfers
@@ -155,12 +156,16 @@ def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
 
 @asynccontextmanager
 async def live(
-    root: Path, *, submission: Mapping[str, Any] | None = None, **smtp: Any
+    root: Path,
+    *,
+    submission: Mapping[str, Any] | None = None,
+    turns: Callable[[Store], Turns] | None = None,
+    **smtp: Any,
 ) -> AsyncIterator[Live]:
     """Run a station whose store is below ``root``.
 
     ``smtp``: settings of [smtp]; ``submission``: those of [submission].  A store that
-    is there already is gone on with.
+    is there already is gone on with.  ``turns``: where the ends of offers meet.
     """
     store = Store(root / "store", clock=lambda: NOW)
     await asyncio.to_thread(store.open)
@@ -186,6 +191,7 @@ async def live(
         identity,
         store,
         Gate(store, identity),
+        turns=None if turns is None else turns(store),
     )
     ready = asyncio.Event()
     serving = asyncio.create_task(station.run(ready.set))
