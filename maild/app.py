@@ -38,6 +38,7 @@ from maild.store.appointments import Appointment
 from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 from maild.supervisor import Supervisor
+from maild.turn.callers import Callers
 from maild.turn.gate import OfferGate
 from maild.turn.meeting import Meeting
 from maild.turn.visitors import Visitors
@@ -115,18 +116,29 @@ def peers_of(config: Configuration, identity: Identity) -> Mapping[str, PeerSett
     return {**dict.fromkeys(identity.domains, own), **config.peers}
 
 
-def turns_of(config: Configuration, store: Store) -> Turns | None:
-    """Return where two servers meet that cannot reach each other, at a rendezvous."""
-    settings = config.rendezvous
-    if not settings.domains:
+def turns_of(config: Configuration, store: Store, callers: Callers) -> Turns | None:
+    """Return where servers meet that cannot reach each other, if they do so here.
+
+    At a rendezvous the two of an offer that has passed it; elsewhere, if that is
+    allowed, who has accepted something of ours calls for it.
+    """
+    settings, calling = config.rendezvous, config.smtp.atrn
+    if not settings.domains and not calling:
         return None
 
     async def known(offer_id: str) -> list[Appointment]:
-        return await store.index.read(appointments.passing, offer_id, store.clock())
+        found: list[Appointment] = []
+        if settings.domains:
+            now = store.clock()
+            found += await store.index.read(appointments.passing, offer_id, now)
+        if calling:
+            found += await store.index.read(appointments.outgoing, offer_id)
+        return found
 
     return Turns(
         OfferGate(known, store.clock),
         Meeting(store, most=settings.joined_connections, idle=settings.joined_idle),
+        callers,
     )
 
 
@@ -135,7 +147,7 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
     gate = Gate(store, identity)
     lifetimes = Lifetimes(config.queue.offer_lifetime, config.queue.lifetime)
     peers = peers_of(config, identity)
-    visitors = Visitors()
+    visitors, callers = Visitors(), Callers()
     return {
         "smtpd": SmtpStation(
             config.smtp,
@@ -144,12 +156,14 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
             identity,
             store,
             gate,
-            turns=turns_of(config, store),
+            turns=turns_of(config, store, callers),
             visitors=visitors,
         ).run,
         "imapd": ImapStation(config.imap, lifetimes, identity, store, gate).run,
         "queue": QueueStation(config.queue, identity, store).run,
-        "delivery": DeliveryStation(config.delivery, peers, identity, store).run,
+        "delivery": DeliveryStation(
+            config.delivery, peers, identity, store, callers=callers
+        ).run,
         "calls": CallStation(config.delivery, peers, identity, store, visitors).run,
         "web": WebStation(config.http, store).run,
     }

@@ -2,8 +2,9 @@
 """The station that calls for what was accepted: where nobody can connect to us, we do.
 
 For each accepted offer that came by a rendezvous one connection waits there, as long
-as its content has not arrived.  Who comes for it finds us on that connection, as the
-server (ATRN, RFC 2645); whoever receives in this process takes it from there.
+as its content has not arrived; for any other one, at its sender's own server, once
+nothing of it has come for a while.  Who comes for it finds us there as the server
+(ATRN, RFC 2645); whoever receives in this process takes it from there.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class CallStation:
                 while not self._store.broken:
                     with suppress(StoreError):  # the next look may go well
                         await self._look(group, watch.wake)
-                    await watch.wait(LOOK)
+                    await watch.wait(min(LOOK, self._settings.call_after))
         raise StoreBrokenError("the device refused a sync")
 
     async def _look(self, group: asyncio.TaskGroup, wake: Callable[[], None]) -> None:
@@ -97,7 +98,7 @@ class CallStation:
         awaited = {
             each.key: each
             for each in await store.index.read(
-                appointments.awaited, store.clock(), most
+                appointments.awaited, store.clock(), self._settings.call_after, most
             )
         }
         for key in self._calls.keys() - awaited.keys() - self._answered:

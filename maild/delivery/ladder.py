@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways to the server that content is for: directly, else joined at a rendezvous.
+"""The ways to a server that content is for: direct, by its own call, by a rendezvous.
 
 What the server itself says is its answer, whichever way it was reached, and no reason
 to try another one: only a way that is closed (refused, silent, without the right TLS)
@@ -9,6 +9,7 @@ leads to the next rung.  Every attempt begins with the direct way.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from contextlib import suppress
 
 from maild.delivery.client import Session, Tls
@@ -31,8 +32,11 @@ LOOK_MOST = 30.0
 """Most seconds between two such looks."""
 DIRECT = "direct"
 """What the delivery line and ``status`` call the direct way."""
+CALLED = "atrn"
+"""What they call a connection by which the server has called us (RFC 2645)."""
 
 TOO_SLOW = Reply(451, "4.1", "the server does not answer in time")
+NO_OTHER_WAY = Reply(451, "4.4", "there is no other way")
 _NO_DETOUR = frozenset({NO_MAIL, BEST_IS_US})
 """What is said of a domain for good, by itself or by the operator."""
 
@@ -51,14 +55,18 @@ class Ladder:
         try:
             return await router.find(domain)
         except ReplyError as error:
-            if not self._transfer.via or error.reply in _NO_DETOUR:
+            if not self._has_detour or error.reply in _NO_DETOUR:
                 raise
             return Route(domain, (), router.peer(domain))
 
     async def connect(self, route: Route, level: Tls) -> Session:
         """Return a session by the first way that is open; raise `ReplyError`."""
-        if not self._transfer.via:
-            return await self._means.client.connect(route, level)
+        if not self._has_detour:
+            try:
+                return await self._means.client.connect(route, level)
+            except (UnreachableError, InsecureError):
+                if not self._has_detour:  # nor has somebody called meanwhile
+                    raise
         try:
             async with asyncio.timeout(PATIENCE):
                 return await self._means.client.connect(route, level)
@@ -67,20 +75,35 @@ class Ladder:
         except (UnreachableError, InsecureError) as error:
             closed = error
         try:
-            return await self._joined(route)
+            return await self._called(route) or await self._joined(route)
         except ReplyError as error:
             if closed.reply == TOO_SLOW:  # slow is better than nothing
                 return await self._means.client.connect(route, level)
-            why = f"{closed.reply.text}; by way of {self._transfer.via}: "
+            via = self._transfer.via or CALLED
+            why = f"{closed.reply.text}; by way of {via}: "
             raise ReplyError(
                 Reply(451, closed.reply.detail, why + error.reply.text)
             ) from error
 
+    @property
+    def _has_detour(self) -> bool:
+        called = self._means.callers.is_waiting(self._transfer.id)
+        return called or bool(self._transfer.via)
+
+    async def _called(self, route: Route) -> Session | None:
+        """Use the connection by which the server has called us, if it has."""
+        connection = self._means.callers.take(self._transfer.id)
+        if connection is None:
+            return None
+        host, port = connection.getpeername()[:2]
+        stop = Stop(route.domain, ipaddress.ip_address(host), port)
+        return await self._means.client.connect_by(connection, route, stop, CALLED)
+
     async def _joined(self, route: Route) -> Session:
         """Let the rendezvous join us to the server, should that wait there."""
         transfer, means = self._transfer, self._means
-        if transfer.nonce is None or transfer.sender is None:
-            raise UnreachableError(TOO_SLOW)
+        if not transfer.via or transfer.nonce is None or transfer.sender is None:
+            raise UnreachableError(NO_OTHER_WAY)
         who = Credentials.of(
             transfer.nonce,
             transfer.id,
@@ -88,7 +111,7 @@ class Ladder:
             transfer.recipient,
             End.SOURCE,
         )
-        last: ReplyError = UnreachableError(TOO_SLOW)
+        last: ReplyError = UnreachableError(NO_OTHER_WAY)
         for stop in (await means.router.find(transfer.via)).stops:
             try:
                 return await self._joined_at(stop, route, who)

@@ -43,7 +43,9 @@ class Record:
         """Record that content flows, from ``offset`` of ``total`` octets, and how."""
         tally = self._tally
         text = f"content flows to {tally.relay} from octet {offset} of {total}"
-        if tally.ways[-1:] != ["direct"]:
+        if tally.ways[-1:] == ["atrn"]:
+            text += ", which has called us"
+        elif tally.ways[-1:] != ["direct"]:
             text += f", joined to {self._transfer.recipient.domain} by {tally.ways[-1]}"
         elif tally.ways[1:]:
             text += ": the direct way is open"

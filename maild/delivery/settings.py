@@ -43,9 +43,12 @@ class DeliverySettings:
         300.0, "Seconds without any octet or reply (RFC 5321 §4.5.3.2)."
     )
     calls: int = option(
-        20,
-        "Connections that wait elsewhere for accepted content, where a rendezvous "
-        "passed its offer (RFC 2645).",
+        20, "Connections that wait elsewhere for accepted content (ATRN, RFC 2645)."
+    )
+    call_after: float = option(
+        60.0,
+        "Seconds without any accepted content until its sender's server is called for "
+        "it.  Where a rendezvous has passed the offer, that is called at once.",
     )
     retry_first: float = option(60.0, "Seconds after the first failure; then doubled.")
     retry_most: float = option(4 * 3600.0, "Most seconds between two attempts.")

@@ -13,6 +13,7 @@ from maild.delivery.route import Router
 from maild.delivery.settings import DeliverySettings
 from maild.identity import Identity
 from maild.store.house import Store
+from maild.turn.callers import Callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Means:
     readers: Executor
     """Threads that read blobs."""
     progress: Progress
+    callers: Callers = field(default_factory=Callers)
+    """Who has called for content, for want of a way to be reached."""
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.store.house import Store
 from maild.store.sharing import Shared
+from maild.turn.callers import Callers
 from maild.turn.gate import OfferGate
 from maild.turn.meeting import Meeting
 
@@ -55,6 +56,7 @@ class Turns:
 
     gate: OfferGate
     meeting: Meeting
+    callers: Callers
 
 
 @dataclass(frozen=True, slots=True)

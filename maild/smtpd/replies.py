@@ -63,6 +63,7 @@ BAD_DIGEST = Reply(451, "6.0", "the content does not have its digest; send it ag
 NOT_THAT_DOMAIN = Reply(450, "7.1", "the offer is not for that domain")
 OFFER_IS_OVER = Reply(450, "7.1", "the offer is over")
 NOT_THAT_END = Reply(503, "5.1", "that is for the other end of the offer")
+NOT_IN_TLS = Reply(450, "7.1", "only a connection without TLS is turned here")
 NOBODY_CAME = Reply(453, "4.1", "nobody has come with anything for you")
 NOT_HERE = Reply(450, "4.1", "the other server is not here at the moment")
 

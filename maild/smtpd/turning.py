@@ -14,6 +14,7 @@ from maild.mail.turn import End
 from maild.smtpd import auth, replies
 from maild.smtpd.connection import Connection
 from maild.smtpd.listener import Turns
+from maild.store import transfers
 from maild.turn.gate import Party
 from maild.turn.splice import Half
 from maild.wire import smtp_turn
@@ -65,6 +66,8 @@ class Turning(Connection):
         party = await self._party(End.DESTINATION)
         if domains and set(domains) != {party.domain}:
             raise ReplyError(replies.NOT_THAT_DOMAIN)
+        if party.appointment.is_ours and self.tls:
+            raise ReplyError(replies.NOT_IN_TLS)  # what is turned begins its own
         await self._meet(party, DESTINATION_WAITS, replies.NOBODY_CAME)
 
     async def smtp_XCONNECT(self, argument: str) -> None:  # noqa: N802
@@ -74,6 +77,8 @@ class Turning(Connection):
         party = await self._party(End.SOURCE)
         if domain != party.domain:
             raise ReplyError(replies.NOT_THAT_DOMAIN)
+        if party.appointment.is_ours:
+            raise ReplyError(replies.NOT_THAT_END)
         await self._meet(party, SOURCE_WAITS, replies.NOT_HERE)
 
     def _turns(self) -> Turns:
@@ -103,19 +108,32 @@ class Turning(Connection):
         half = Half(transport, self.client)
         half.take_over()
         try:
-            splice = await self._turns().meeting.join(party, half, patience)
-            if splice is None:
-                transport.set_protocol(self)
-                self.say(nobody)
+            if await self._has_met(party, half, patience):
+                self._is_handed_over = self._leaving = True
+                if half.splice is not None:
+                    await half.splice.done
                 return
-            self._is_handed_over = self._leaving = True
-            await splice.done
         except ReplyError:
             transport.set_protocol(self)
             raise
         finally:
-            self._is_handed_over = half.splice is not None
+            self._is_handed_over |= half.splice is not None
             half.leave()
+        transport.set_protocol(self)
+        self.say(nobody)
+
+    async def _has_met(self, party: Party, half: Half, patience: float) -> bool:
+        """Wait for the other end: another server, or our own delivery."""
+        turns, found = self._turns(), party.appointment
+        if not found.is_ours:
+            return await turns.meeting.join(party, half, patience) is not None
+        store = self.listener.store
+        return await turns.callers.wait(
+            found.offer_id,
+            half,
+            patience,
+            lambda: store.index.write(transfers.hasten, found.offer_id, store.clock()),
+        )
 
     # What a session adds
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maild.mail.address import Address, parse_address
+from maild.mail.offer import proof
 from maild.store.index import Row, Tx
 
 ALIKE = 16
@@ -29,6 +30,8 @@ class Appointment:
 
     where: str = ""
     """Domain of the server where the ends meet; "" is here."""
+    is_ours: bool = False
+    """Whether its content is here: then there is nobody else to meet."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -50,27 +53,49 @@ def passing(tx: Tx, offer_id: str, now: float) -> list[Appointment]:
     return [_from_row(row) for row in rows]
 
 
-def awaited(tx: Tx, now: float, most: int) -> list[Appointment]:
+def outgoing(tx: Tx, transfer_id: str) -> list[Appointment]:
+    """Return the accepted transfer of that id whose content has not been delivered."""
+    row = tx.one(
+        """SELECT id, sender, recipient, ticket, size, octets, trace FROM transfer
+        WHERE id = ?1 AND kind = 'share' AND ticket IS NOT NULL AND finished IS NULL
+            AND held = 0""",
+        transfer_id,
+    )
+    if row is None or not row[1]:
+        return []
+    found = _from_row(row)
+    secret = proof(found.secret, found.offer_id, found.sender, found.recipient)
+    return [replace(found, secret=secret, is_ours=True)]
+
+
+def awaited(tx: Tx, now: float, after: float, most: int) -> list[Appointment]:
     """Return the accepted offers whose content may have to come by a call of ours.
 
-    Those that were accepted last come first: what nobody brings for days must not
-    keep what is on its way from being called for.
+    What a rendezvous has passed is called for there, at once; anything else at its
+    sender's own server, once nothing of it has come for ``after`` seconds.  Those that
+    were accepted last come first: what nobody brings for days must not keep what is on
+    its way from being called for.
     """
     rows = tx.all(
-        """SELECT id, sender, recipient, nonce, size, 0, trace, via FROM offer
-        WHERE state = 'accepted' AND via != '' AND expires > ?1
-        ORDER BY decided DESC, id LIMIT ?2""",
+        """SELECT id, sender, recipient, iif(via != '', nonce, proof), size, 0, trace,
+            via FROM offer
+        WHERE state = 'accepted' AND expires > ?1 AND (via != '' OR ?2 >
+            max(decided, coalesce((SELECT touched FROM item
+                JOIN blob ON blob.id = item.blob_id WHERE item.id = offer.item_id), 0)))
+        ORDER BY decided DESC, id LIMIT ?3""",
         now,
+        now - after,
         most,
     )
-    return [_from_row(row) for row in rows]
+    found = [_from_row(row) for row in rows]
+    return [replace(each, where=each.where or each.sender.domain) for each in found]
 
 
 def is_awaited(tx: Tx, appointment: Appointment, now: float) -> bool:
     """Whether the content of an accepted offer is still to come."""
     return (
         tx.value(
-            """SELECT 1 FROM offer WHERE id = ?1 AND nonce = ?2
+            """SELECT 1 FROM offer WHERE id = ?1 AND ?2 IN (nonce, proof)
             AND state = 'accepted' AND expires > ?3""",
             appointment.offer_id,
             appointment.secret,

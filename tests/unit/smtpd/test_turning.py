@@ -24,6 +24,7 @@ from maild.store import appointments, passages
 from maild.store.appointments import Appointment
 from maild.store.house import Store
 from maild.turn import meeting
+from maild.turn.callers import Callers
 from maild.turn.gate import OfferGate
 from maild.turn.meeting import Meeting
 from tests.unit.smtpd.live import BOB, NOW, STRANGER, Live, Streams, an_offer, live
@@ -40,7 +41,9 @@ def turns(store: Store, *, most: int = 10, idle: float = 60.0) -> Turns:
         return await store.index.read(appointments.passing, offer_id, store.clock())
 
     return Turns(
-        OfferGate(known, store.clock, NO_DELAYS), Meeting(store, most=most, idle=idle)
+        OfferGate(known, store.clock, NO_DELAYS),
+        Meeting(store, most=most, idle=idle),
+        Callers(),
     )
 
 
