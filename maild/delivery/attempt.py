@@ -14,24 +14,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from maild import delivery_log
 from maild.delivery import letter, parcel
 from maild.delivery.client import Session, Tls
-from maild.delivery.ladder import DIRECT, Ladder, Lookout
+from maild.delivery.journey import Journey
+from maild.delivery.ladder import DIRECT
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
 from maild.delivery.outcome import Outcome, failed
-from maild.delivery.parcel import Parcel
-from maild.delivery.push import NOT_OURS, Push
+from maild.delivery.push import NOT_OURS
 from maild.delivery.record import Record
 from maild.delivery.route import Route
 from maild.delivery.trust import InsecureError
 from maild.delivery.work import Means, Tally
 from maild.mail.compose import Facts
-from maild.mail.envelope import Body, MailFrom, RcptTo
-from maild.mail.offer import proof
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.mail.transfer import Event, IllegalTransitionError, Kind
 from maild.store import items, messages
@@ -42,11 +39,6 @@ from maild.store.transfers import Transfer
 _log = logging.getLogger("maild.delivery")
 
 GONE = Reply(554, "6.0", "the item or message is not there any more")
-TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
-NEEDS_SMTPUTF8 = letter.NEEDS_SMTPUTF8
-STALL = 30.0
-"""Seconds that a push waits for a source that does not grow: then others may have its
-slot, and it is due again as soon as the source goes on."""
 STOPPED = Reply(451, "3.2", "the attempt was stopped")
 
 
@@ -58,10 +50,10 @@ class Attempt:
         self._means = means
         self._tally = Tally(means.store.clock())
         self._record = Record(transfer, means, self._tally)
-        self._ladder = Ladder(transfer, means, self._tally)
         self._session: Session | None = None
-        self._secret = ""
-        """What a peer may repeat to us and nobody may read: the proof."""
+        self._journey = Journey(
+            transfer, means, self._tally, self._record, self._talk_to, self._hang_up
+        )
         self._offers = False
         """Whether an offer is on its way: the server may have it, or not."""
         self.is_decided = False
@@ -73,7 +65,7 @@ class Attempt:
         Cancelled, it drops the connection and leaves the record to whoever cancelled.
         """
         try:
-            outcome = (await self._outcome()).without(self._secret)
+            outcome = (await self._outcome()).without(self._journey.secret)
         except asyncio.CancelledError:
             if self._session is not None:
                 self._session.channel.abort()
@@ -118,7 +110,7 @@ class Attempt:
     async def _try(self) -> Outcome:
         transfer, means = self._transfer, self._means
         ticketed = transfer.kind is Kind.SHARE and transfer.ticket is not None
-        find = self._ladder.find if ticketed else self._direct
+        find = self._journey.find if ticketed else self._direct
         route = await find()
         secret = ticketed or transfer.carries_ticket
         level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
@@ -129,7 +121,7 @@ class Attempt:
                 return await self._mail(route, level, octets)
             item = await self._item()
             if ticketed:
-                return await self._push(route, level, octets, item)
+                return await self._journey.push(route, level, octets, item)
             session = await self._connect_to_offer(route)
             if session.takes_pushes:
                 return await self._offer(session, octets, item)
@@ -140,20 +132,16 @@ class Attempt:
 
     async def _connect(self, route: Route, level: Tls) -> Session:
         self._tally.relay = ", ".join(map(str, route.stops[:1]))
-        return self._talk_to(await self._means.client.connect(route, level))
+        session = await self._means.client.connect(route, level)
+        self._talk_to(session)
+        return session
 
-    async def _reach(self, route: Route, level: Tls) -> Session:
-        """Connect for content, which may take a detour."""
-        self._tally.relay = ", ".join(map(str, route.stops[:1]))
-        return self._talk_to(await self._ladder.connect(route, level))
-
-    def _talk_to(self, session: Session) -> Session:
+    def _talk_to(self, session: Session) -> None:
         self._session = session
         self._tally.relay = str(session.stop)
         self._tally.tls = session.tls
         self._tally.ways.append(session.via or DIRECT)
         self._tally.start_talking()
-        return session
 
     async def _connect_to_offer(self, route: Route) -> Session:
         """Make no offer to a server of ours to which the content could not follow.
@@ -176,7 +164,7 @@ class Attempt:
             raise NotFoundError("a share without an item")
         return await self._means.store.index.read(items.get, account, item)
 
-    # -- the five things an attempt can do ----------------------------------------
+    # -- what an attempt can do but for pushing ----------------------------------------
 
     async def _mail(self, route: Route, level: Tls, octets: Octets) -> Outcome:
         mail = await self._letter()
@@ -229,83 +217,3 @@ class Attempt:
         reply = await letter.send(session, mail, octets, self._tally)
         self._tally.landed = item.size
         return Outcome(Event.DELIVER, reply)
-
-    async def _push(
-        self, route: Route, level: Tls, octets: Octets, item: Item
-    ) -> Outcome:
-        """Seed 214-218: content leaves only behind the proof that it is wanted."""
-        transfer, means = self._transfer, self._means
-        if transfer.ticket_size is not None and item.size > transfer.ticket_size:
-            raise ReplyError(TOO_LARGE_FOR_TICKET)
-        goods = await parcel.frozen(
-            transfer, item, means.identity.hostname, means.store
-        )
-        session = await self._reach(route, level)
-        lookout = Lookout(self._ladder, means, level)
-        try:
-            if session.via:
-                lookout.begin()
-            with means.progress.of(transfer.id) as report:
-                reply, sha256 = await self._send(goods, octets, report, lookout)
-        finally:
-            await lookout.end()
-        if not parcel.agrees(reply, sha256, item.size):
-            return failed(parcel.OTHER_OCTETS)
-        self._tally.landed = item.size
-        return Outcome(Event.DELIVER, reply)
-
-    async def _send(
-        self,
-        goods: Parcel,
-        octets: Octets,
-        report: Callable[[int], None],
-        lookout: Lookout,
-    ) -> tuple[Reply, str | None]:
-        """Send by the session that there is, and by the direct one once that opens.
-
-        Returns the last reply, and the digest of what was sent.
-        """
-        means, transfer = self._means, self._transfer
-        stall = min(means.settings.idle_timeout, STALL)
-        while True:
-            session = self._session
-            assert session is not None
-            push = Push(
-                session,
-                goods,
-                means.store,
-                octets,
-                self._tally,
-                report,
-                stall,
-                lookout.is_open,
-            )
-            mail = self._push_mail(session, goods.total)
-            offset = await push.begin(mail, RcptTo(transfer.recipient))
-            await self._record.content_flows(offset, goods.total)
-            reply = await push.send(offset)
-            if reply is not None:
-                return reply, push.sha256
-            direct = lookout.take()
-            assert direct is not None
-            await self._hang_up()
-            self._talk_to(direct)
-
-    def _push_mail(self, session: Session, total: int) -> MailFrom:
-        transfer = self._transfer
-        assert transfer.ticket is not None
-        assert transfer.sender is not None
-        proven = proof(
-            transfer.ticket, transfer.id, transfer.sender, transfer.recipient
-        )
-        self._secret = proven
-        smtputf8 = not (transfer.sender.is_ascii and transfer.recipient.is_ascii)
-        if smtputf8 and "SMTPUTF8" not in session.ehlo:
-            raise ReplyError(NEEDS_SMTPUTF8)
-        return MailFrom(
-            transfer.sender,
-            size=total,
-            body=Body.BINARY,
-            smtputf8=smtputf8,
-            transid=f"{proven}@{transfer.sender.domain}",
-        )

@@ -17,7 +17,7 @@ from maild.delivery.dialogue import Credentials, Dialogue
 from maild.delivery.route import BEST_IS_US, NO_MAIL, Route, Stop
 from maild.delivery.sockets import UnreachableError
 from maild.delivery.trust import InsecureError
-from maild.delivery.work import Means, Tally
+from maild.delivery.work import Means
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.turn import End
 from maild.store.transfers import Transfer
@@ -44,10 +44,9 @@ _NO_DETOUR = frozenset({NO_MAIL, BEST_IS_US})
 class Ladder:
     """Of one attempt at a push."""
 
-    def __init__(self, transfer: Transfer, means: Means, tally: Tally) -> None:
+    def __init__(self, transfer: Transfer, means: Means) -> None:
         self._transfer = transfer
         self._means = means
-        self._tally = tally
 
     async def find(self) -> Route:
         """Return the direct route; one without stops when only a detour is left."""
@@ -153,8 +152,9 @@ class Lookout:
         """Whether the direct way is open."""
         return self._session is not None
 
-    def take(self) -> Session | None:
-        """Return the direct way, which is the caller's from now on."""
+    def take(self) -> Session:
+        """Return the direct way that is open; it is the caller's from now on."""
+        assert self._session is not None
         session, self._session = self._session, None
         return session
 
@@ -167,9 +167,8 @@ class Lookout:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        session = self.take()
-        if session is not None:
-            await session.channel.quit()
+        if self._session is not None:
+            await self.take().channel.quit()
 
     async def _look(self) -> None:
         pause = LOOK_EVERY
