@@ -48,6 +48,8 @@ class Transfer:
     """When it was sent, in Unix seconds; 0 when the server does not say."""
     rate: int = 0
     """Octets a second that the other server acknowledges, while it moves."""
+    route: str = ""
+    """How content went last: ``direct``, by a rendezvous, both in turn; "" is not yet."""
 
     @property
     def is_final(self) -> bool:
@@ -153,6 +155,7 @@ def _renewed(transfer: Transfer, detail: dict[str, Any]) -> Transfer:
         rate=_number(detail.get("rate")),
         status=str(detail.get("status") or ""),
         reply=str(detail.get("reply") or ""),
+        route=str(detail.get("route") or ""),
     )
 
 
@@ -186,6 +189,7 @@ def _transfer(id_: str, facts: dict[str, Any], detail: dict[str, Any]) -> Transf
         reply=str(detail.get("reply") or ""),
         created=_number(detail.get("created")),
         rate=_number(detail.get("rate")),
+        route=str(detail.get("route") or ""),
     )
 
 

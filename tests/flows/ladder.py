@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers of a playground whose ways to each other are opened and closed by a test."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sqlite3
+import time
+from pathlib import Path
+
+from tests.flows.programs import Programs
+from tests.flows.proxy import CountingProxy
+from tests.flows.story import item_at, offer_at
+
+RENDEZVOUS = "rcs.example"
+_TLS_TYPES = b"\x14\x15\x16\x17"
+"""Types of a TLS record (RFC 8446 §5.1)."""
+
+
+class ClosedPort:
+    """A port that is ours, at which nobody listens."""
+
+    def __init__(self) -> None:
+        self._held = socket.socket()
+        self._held.bind(("127.0.0.1", 0))
+        self.port: int = self._held.getsockname()[1]
+
+    def open(self, target: int, **options: int) -> CountingProxy:
+        """Let it lead to a port from now on."""
+        self._held.close()
+        return CountingProxy(target, port=self.port, **options)
+
+    def close(self) -> None:
+        """Give it back."""
+        self._held.close()
+
+
+class Recording(CountingProxy):
+    """Keeps the octets of each connection and direction, as they came."""
+
+    def __init__(self, target: int) -> None:
+        super().__init__(target)
+        self.heard: dict[socket.socket, bytearray] = {}
+
+    def hear(self, source: socket.socket, octets: bytes) -> None:
+        """Keep them."""
+        self.heard.setdefault(source, bytearray()).extend(octets)
+
+
+def after_starttls(heard: bytes) -> bytes:
+    """Return what one side said once it had said its last word in clear."""
+    said = re.split(rb"(?m)^(?:STARTTLS\r\n|220 [^\r\n]*TLS[^\r\n]*\r\n)", heard)
+    return said[-1] if len(said) > 1 else b""
+
+
+def is_tls(octets: bytes) -> bool:
+    """Whether octets are TLS records, one after the other, and nothing else."""
+    at = 0
+    while at + 5 <= len(octets):
+        if octets[at] not in _TLS_TYPES or octets[at + 1] != 3:
+            return False
+        at += 5 + int.from_bytes(octets[at + 3 : at + 5])
+    return at > 0
+
+
+def file_of(folder: Path, name: str, size: int) -> Path:
+    """Make a file of octets that repeat nowhere."""
+    file = folder / name
+    with file.open("wb") as out:
+        while size > 0:
+            size -= out.write(os.urandom(min(size, 2**20)))
+    return file
+
+
+def offered(programs: Programs, file: Path) -> str:
+    """Let alice offer a file to bob; return the offer's id."""
+    programs.mshare("alice", "send", file, programs.account("bob")["address"])
+    return str(offer_at(programs, "bob", file.name)["id"])
+
+
+def stored_at(programs: Programs, server: str) -> list[Path]:
+    """Return the files of content in a server's store."""
+    store = programs.folder / server / "store"
+    return [
+        each
+        for folder in ("blobs", "incoming")
+        for each in (store / folder).rglob("*")
+        if each.is_file()
+    ]
+
+
+def arrived(programs: Programs, file: Path, target: Path) -> None:
+    """Wait until bob has a file, and fetch it."""
+    item = item_at(programs, "bob", file.name, file.stat().st_size)
+    programs.mshare("bob", "get", item["id"], "-o", target)
+
+
+def passed(programs: Programs, offer_id: str) -> None:
+    """Let an offer have passed the rendezvous, as its three servers know it."""
+    at = {
+        name: sqlite3.connect(programs.folder / name / "store/index.sqlite", timeout=60)
+        for name in ("a", "b", "r")
+    }
+    with at["a"] as index:
+        index.execute(
+            "UPDATE transfer SET via = ? WHERE id = ?", (RENDEZVOUS, offer_id)
+        )
+        nonce, size, trace = index.execute(
+            "SELECT nonce, size, trace FROM transfer WHERE id = ?", (offer_id,)
+        ).fetchone()
+    with at["b"] as index:
+        index.execute("UPDATE offer SET via = ? WHERE id = ?", (RENDEZVOUS, offer_id))
+    now = time.time()
+    with at["r"] as index:
+        index.execute(
+            """INSERT INTO passage (offer_id, sender, recipient, nonce, name, type,
+                size, expires, trace, created)
+            VALUES (?, ?, ?, ?, '', '', ?, ?, ?, ?)""",
+            (
+                offer_id,
+                programs.account("alice")["address"],
+                programs.account("bob")["address"],
+                nonce,
+                size,
+                now + 86400,
+                trace,
+                now,
+            ),
+        )
+    for index in at.values():
+        index.close()
