@@ -120,10 +120,16 @@ def turns_of(config: Configuration, store: Store, callers: Callers) -> Turns | N
     """Return where servers meet that cannot reach each other, if they do so here.
 
     At a rendezvous the two of an offer that has passed it; elsewhere, if that is
-    allowed, who has accepted something of ours calls for it.
+    allowed, who has accepted something of ours calls for it; and anywhere, for all
+    mail, who has a secret with us.
     """
     settings, calling = config.rendezvous, config.smtp.atrn
-    if not settings.domains and not calling:
+    secrets = {
+        domain: peer.secret
+        for domain, peer in config.peers.items()
+        if peer.secret and not peer.call
+    }
+    if not (settings.domains or calling or secrets):
         return None
 
     async def known(offer_id: str) -> list[Appointment]:
@@ -136,7 +142,7 @@ def turns_of(config: Configuration, store: Store, callers: Callers) -> Turns | N
         return found
 
     return Turns(
-        OfferGate(known, store.clock),
+        OfferGate(known, store.clock, peers=secrets),
         Meeting(store, most=settings.joined_connections, idle=settings.joined_idle),
         callers,
     )

@@ -232,6 +232,17 @@ def turned(offer_id: str, *, at: str, trace: str) -> None:
     )
 
 
+def called_in_vain(name: str, *, at: str, why: str, trace: str) -> None:
+    """Log that a call of ours found nobody; the next one follows."""
+    _delivery.info(
+        "%s: call to %s in vain (%s), trace=%s",
+        clean(name),
+        at,
+        clean(why),
+        clean(trace),
+    )
+
+
 def removed(queue_id: str) -> None:
     """Log that a transfer has left the queue."""
     _queue.info("%s: removed", queue_id)

@@ -26,6 +26,7 @@ from maild.delivery.outcome import Outcome, failed
 from maild.delivery.push import NOT_OURS
 from maild.delivery.record import Record
 from maild.delivery.route import Route
+from maild.delivery.sockets import UnreachableError
 from maild.delivery.trust import InsecureError
 from maild.delivery.work import Means, Tally
 from maild.mail.compose import Facts
@@ -110,8 +111,7 @@ class Attempt:
     async def _try(self) -> Outcome:
         transfer, means = self._transfer, self._means
         ticketed = transfer.kind is Kind.SHARE and transfer.ticket is not None
-        find = self._journey.find if ticketed else self._direct
-        route = await find()
+        route = await self._journey.find()
         secret = ticketed or transfer.carries_ticket
         level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
         with Octets(means.store.blobs, means.readers) as octets:
@@ -127,12 +127,15 @@ class Attempt:
                 return await self._offer(session, octets, item)
             return await self._attach(session, octets, item)
 
-    async def _direct(self) -> Route:
-        return await self._means.router.find(self._transfer.recipient.domain)
-
     async def _connect(self, route: Route, level: Tls) -> Session:
         self._tally.relay = ", ".join(map(str, route.stops[:1]))
-        session = await self._means.client.connect(route, level)
+        try:
+            session = await self._means.client.connect(route, level)
+        except UnreachableError:
+            called = await self._journey.called(route)
+            if called is None:
+                raise
+            session = called
         self._talk_to(session)
         return session
 

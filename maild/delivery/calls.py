@@ -3,8 +3,9 @@
 
 For each accepted offer that came by a rendezvous one connection waits there, as long
 as its content has not arrived; for any other one, at its sender's own server, once
-nothing of it has come for a while.  Who comes for it finds us there as the server
-(ATRN, RFC 2645); whoever receives in this process takes it from there.
+nothing of it has come for a while; and one for all mail, where the operators of both
+servers have agreed on that.  Who comes finds us there as the server (ATRN, RFC 2645);
+whoever receives in this process takes it from there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from secrets import SystemRandom
 from time import monotonic
 
@@ -36,7 +38,7 @@ from maild.wire import smtp_turn
 _log = logging.getLogger("maild.delivery")
 _jitter = SystemRandom().uniform
 
-Key = tuple[str, str, str]
+Key = tuple[str, ...]
 
 LONGEST_WAIT = 600.0
 """Seconds that ATRN may take (RFC 2645 §5.2.1: at least ten minutes)."""
@@ -51,6 +53,35 @@ WORTH = 5.0
 NO_STOP = Reply(451, "4.4", "no server to call")
 NOBODY_CAME = 453
 """What ATRN is answered while there is nothing (RFC 2645 §7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One reason to call somewhere."""
+
+    key: Key
+    name: str
+    """For the log: an offer's id, or the domain of who is called."""
+    where: str
+    """Domain of the server that is called."""
+    domain: str
+    """Ours, for which we are called back."""
+    who: Credentials
+    appointment: Appointment | None = None
+    """None when it is for whatever there is."""
+
+    @property
+    def trace(self) -> str:
+        """Of the content that is called for, if it is for any."""
+        return "none" if self.appointment is None else self.appointment.trace
+
+
+def _for_content(found: Appointment) -> Call:
+    who = Credentials.of(
+        found.secret, found.offer_id, found.sender, found.recipient, End.DESTINATION
+    )
+    domain = found.recipient.domain
+    return Call(found.key, found.offer_id, found.where, domain, who, found)
 
 
 class CallStation:
@@ -77,6 +108,12 @@ class CallStation:
             port=settings.port,
             private_networks=guard.networks(settings.private_networks),
         )
+        own = min(identity.domains - identity.rendezvous, default="")
+        self._standing = [
+            Call((domain,), domain, domain, own, Credentials(own, peer.secret))
+            for domain, peer in peers.items()
+            if peer.call and own
+        ]
         self._calls: dict[Key, asyncio.Task[None]] = {}
         self._answered: set[Key] = set()
         """Those by which somebody is bringing something now."""
@@ -95,17 +132,16 @@ class CallStation:
     async def _look(self, group: asyncio.TaskGroup, wake: Callable[[], None]) -> None:
         """Call for what is awaited, and for nothing else."""
         store, most = self._store, self._settings.calls
-        awaited = {
-            each.key: each
-            for each in await store.index.read(
-                appointments.awaited, store.clock(), self._settings.call_after, most
-            )
-        }
+        found = await store.index.read(
+            appointments.awaited, store.clock(), self._settings.call_after, most
+        )
+        wanted = [*self._standing, *map(_for_content, found)]
+        awaited = {call.key: call for call in wanted[:most]}
         for key in self._calls.keys() - awaited.keys() - self._answered:
             self._calls[key].cancel()
-        for key, appointment in awaited.items():
+        for key, call in awaited.items():
             if key not in self._calls and len(self._calls) < most:
-                task = group.create_task(self._call(appointment))
+                task = group.create_task(self._call(call))
                 self._calls[key] = task
                 task.add_done_callback(self._ended(key, wake))
 
@@ -119,20 +155,16 @@ class CallStation:
 
         return ended
 
-    async def _call(self, appointment: Appointment) -> None:
-        """Call again and again, until the content is here or not wanted any more."""
+    async def _call(self, call: Call) -> None:
+        """Call again and again, until there is nothing to call for any more."""
         pause = AGAIN
-        while await self._is_awaited(appointment):
+        while await self._is_awaited(call):
             began = monotonic()
             try:
-                await self._once(appointment)
+                await self._once(call)
             except (ReplyError, OSError) as error:
-                _log.info(
-                    "%s: a call to %s was for nothing: %s, trace=%s",
-                    delivery_log.clean(appointment.offer_id),
-                    appointment.where,
-                    delivery_log.clean(str(error)),
-                    delivery_log.clean(appointment.trace),
+                delivery_log.called_in_vain(
+                    call.name, at=call.where, why=str(error), trace=call.trace
                 )
             except Exception:  # noqa: BLE001 - the next call may go well
                 _log.exception("a call failed")
@@ -141,52 +173,43 @@ class CallStation:
             await asyncio.sleep(pause * _jitter(0.9, 1.1))
             pause = min(2 * pause, AGAIN_MOST)
 
-    async def _once(self, appointment: Appointment) -> None:
+    async def _once(self, call: Call) -> None:
         """Call, wait until somebody comes, and let them be received."""
         if not self._visitors.are_received:
             raise ConnectionError("nobody receives in this process")
-        dialogue = await self._log_in(appointment)
+        dialogue = await self._log_in(call)
         try:
-            await self._turn(dialogue, appointment)
+            await self._turn(dialogue, call)
         except BaseException:
             dialogue.close()
             raise
-        self._answered.add(appointment.key)
+        self._answered.add(call.key)
         try:
-            delivery_log.turned(
-                appointment.offer_id, at=str(dialogue), trace=appointment.trace
-            )
+            delivery_log.turned(call.name, at=str(dialogue), trace=call.trace)
             await self._visitors.bring(dialogue.give())
         finally:
-            self._answered.discard(appointment.key)
+            self._answered.discard(call.key)
 
-    async def _turn(self, dialogue: Dialogue, appointment: Appointment) -> None:
+    async def _turn(self, dialogue: Dialogue, call: Call) -> None:
         """Wait until somebody comes, however often we are told that nobody has."""
-        command = smtp_turn.atrn([appointment.recipient.domain])
+        command = smtp_turn.atrn([call.domain])
         patience = max(1.0, LONGEST_WAIT / self._settings.idle_timeout)
         reply = await dialogue.ask(command, patience=patience)
-        while reply.code == NOBODY_CAME and await self._is_awaited(appointment):
+        while reply.code == NOBODY_CAME and await self._is_awaited(call):
             reply = await dialogue.ask(command, patience=patience)
         if reply.code != 250:
             raise ReplyError(reply)
 
-    async def _log_in(self, appointment: Appointment) -> Dialogue:
+    async def _log_in(self, call: Call) -> Dialogue:
         """Connect to the first address of the meeting place that answers."""
-        who = Credentials.of(
-            appointment.secret,
-            appointment.offer_id,
-            appointment.sender,
-            appointment.recipient,
-            End.DESTINATION,
-        )
-        route = await self._router.find(appointment.where)
+        route = await self._router.find(call.where)
         last = UnreachableError(NO_STOP)
         for stop in route.stops:
             try:
                 return await Dialogue.begin(
                     stop,
                     self._identity.hostname,
-                    who,
+                    call.who,
                     keyword="ATRN",
                     connect=self._settings.connect_timeout,
                     idle=self._settings.idle_timeout,
@@ -195,8 +218,8 @@ class CallStation:
                 last = error
         raise last
 
-    async def _is_awaited(self, appointment: Appointment) -> bool:
-        store = self._store
-        return await store.index.read(
-            appointments.is_awaited, appointment, store.clock()
+    async def _is_awaited(self, call: Call) -> bool:
+        store, found = self._store, call.appointment
+        return found is None or await store.index.read(
+            appointments.is_awaited, found, store.clock()
         )

@@ -54,6 +54,10 @@ class Journey:
         """Return the direct route; one without stops when only a detour is left."""
         return await self._ladder.find()
 
+    async def called(self, route: Route) -> Session | None:
+        """Return a session by a call of the server that a route leads to, if any."""
+        return await self._ladder.called(route)
+
     async def push(
         self, route: Route, level: Tls, octets: Octets, item: Item
     ) -> Outcome:

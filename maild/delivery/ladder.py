@@ -25,6 +25,8 @@ from maild.wire import smtp_turn
 
 PATIENCE = 3.0
 """Seconds that the direct way gets, up to EHLO in TLS, where there is another one."""
+MEETING = 30.0
+"""Seconds for each reply of a rendezvous, which may wait itself for the other end."""
 LOOK_EVERY = 3.0
 """Seconds between two looks whether the direct way has opened; each longer, up to
 `LOOK_MOST`."""
@@ -54,7 +56,10 @@ class Ladder:
         try:
             return await router.find(domain)
         except ReplyError as error:
-            if not self._has_detour or error.reply in _NO_DETOUR:
+            # only content goes by a rendezvous; whoever calls is called by its name
+            pushed = self._transfer.ticket is not None and bool(self._transfer.via)
+            called = self._means.callers.is_waiting(f"@{domain}")
+            if not (pushed or called) or error.reply in _NO_DETOUR:
                 raise
             return Route(domain, (), router.peer(domain))
 
@@ -74,7 +79,7 @@ class Ladder:
         except (UnreachableError, InsecureError) as error:
             closed = error
         try:
-            return await self._called(route) or await self._joined(route)
+            return await self.called(route) or await self._joined(route)
         except ReplyError as error:
             if closed.reply == TOO_SLOW:  # slow is better than nothing
                 return await self._means.client.connect(route, level)
@@ -86,12 +91,16 @@ class Ladder:
 
     @property
     def _has_detour(self) -> bool:
-        called = self._means.callers.is_waiting(self._transfer.id)
-        return called or bool(self._transfer.via)
+        names = self._callers(self._transfer.recipient.domain)
+        return self._means.callers.is_waiting(*names) or bool(self._transfer.via)
 
-    async def _called(self, route: Route) -> Session | None:
+    def _callers(self, domain: str) -> tuple[str, ...]:
+        """Name who may have called: for this transfer, or for all mail."""
+        return self._transfer.id, f"@{domain}"
+
+    async def called(self, route: Route) -> Session | None:
         """Use the connection by which the server has called us, if it has."""
-        connection = self._means.callers.take(self._transfer.id)
+        connection = self._means.callers.take(*self._callers(route.domain))
         if connection is None:
             return None
         host, port = connection.getpeername()[:2]
@@ -126,7 +135,7 @@ class Ladder:
             who,
             keyword="XCONNECT",
             connect=min(settings.connect_timeout, PATIENCE),
-            idle=settings.idle_timeout,
+            idle=min(settings.idle_timeout, MEETING),
         )
         await dialogue.ask_for(250, smtp_turn.xconnect(route.domain))
         return await self._means.client.connect_by(

@@ -11,6 +11,7 @@ from maild.options import (
     each_network,
     host_port,
     option,
+    shared_secret,
 )
 
 
@@ -29,6 +30,19 @@ class PeerSettings:
     plain: bool = option(
         False, "Send ticketed content without TLS (a private network only)."
     )
+    secret: str = option(
+        "",
+        "What both servers' operators have agreed on, 20 characters or more: lets the "
+        "one that nobody can connect to call the other one (ATRN, RFC 2645).",
+        check=shared_secret,
+    )
+    call: bool = option(
+        False, "Keep a connection waiting there for mail to us; needs the secret."
+    )
+
+    def __post_init__(self) -> None:
+        if self.call and not self.secret:
+            raise ValueError("call needs a secret")
 
 
 @dataclass(frozen=True, slots=True)

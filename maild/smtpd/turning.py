@@ -66,7 +66,7 @@ class Turning(Connection):
         party = await self._party(End.DESTINATION)
         if domains and set(domains) != {party.domain}:
             raise ReplyError(replies.NOT_THAT_DOMAIN)
-        if party.appointment.is_ours and self.tls:
+        if _is_for_us(party) and self.tls:
             raise ReplyError(replies.NOT_IN_TLS)  # what is turned begins its own
         await self._meet(party, DESTINATION_WAITS, replies.NOBODY_CAME)
 
@@ -77,7 +77,7 @@ class Turning(Connection):
         party = await self._party(End.SOURCE)
         if domain != party.domain:
             raise ReplyError(replies.NOT_THAT_DOMAIN)
-        if party.appointment.is_ours:
+        if _is_for_us(party):
             raise ReplyError(replies.NOT_THAT_END)
         await self._meet(party, SOURCE_WAITS, replies.NOT_HERE)
 
@@ -124,18 +124,27 @@ class Turning(Connection):
 
     async def _has_met(self, party: Party, half: Half, patience: float) -> bool:
         """Wait for the other end: another server, or our own delivery."""
-        turns, found = self._turns(), party.appointment
-        if not found.is_ours:
+        turns, store = self._turns(), self.listener.store
+        if not _is_for_us(party):
             return await turns.meeting.join(party, half, patience) is not None
-        store = self.listener.store
-        return await turns.callers.wait(
-            found.offer_id,
-            half,
-            patience,
-            lambda: store.index.write(transfers.hasten, found.offer_id, store.clock()),
-        )
+        found = party.appointment
+
+        async def tell() -> None:
+            now = store.clock()
+            if found is None:
+                await store.index.write(transfers.hasten_one, party.domain, now)
+            else:
+                await store.index.write(transfers.hasten, found.offer_id, now)
+
+        name = f"@{party.domain}" if found is None else found.offer_id
+        return await turns.callers.wait(name, half, patience, tell)
 
     # What a session adds
 
     def need_no_transaction(self) -> None:
         """Raise unless the peer has said hello and is between two transactions."""
+
+
+def _is_for_us(party: Party) -> bool:
+    """Whether it is our own delivery that the client wants to meet."""
+    return party.appointment is None or party.appointment.is_ours

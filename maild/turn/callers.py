@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that have called us for content of ours that was accepted there.
+"""Servers that have called us for what we cannot bring them otherwise.
 
 Stations never meet: who takes a call (`maild.smtpd`) leaves the connection here, who
 has something to bring (`maild.delivery`) takes it, as if it had connected itself.
@@ -32,18 +32,21 @@ class _Call:
 
 
 class Callers:
-    """Made once per process; calls wait by the id of the transfer that they are for."""
+    """Made once per process.
+
+    Calls wait under what they are for: a transfer's id, or ``@domain`` for all mail.
+    """
 
     def __init__(self) -> None:
         self._calls: dict[str, _Call] = {}
 
-    def is_waiting(self, transfer_id: str) -> bool:
-        """Whether somebody has called for that transfer."""
-        return transfer_id in self._calls
+    def is_waiting(self, *names: str) -> bool:
+        """Whether somebody has called for one of these."""
+        return any(name in self._calls for name in names)
 
     async def wait(
         self,
-        transfer_id: str,
+        name: str,
         half: Half,
         patience: float,
         tell: Callable[[], Awaitable[object]],
@@ -53,13 +56,13 @@ class Callers:
         ``tell`` says to who might take it that there is a call.  Raises `ReplyError`,
         or `ConnectionError` when who waits has gone.
         """
-        older = self._calls.pop(transfer_id, None)
+        older = self._calls.pop(name, None)
         if older is not None:
             older.taken.set_exception(ReplyError(DISPLACED, hang_up=True))
         if len(self._calls) >= MOST:
             raise ReplyError(TOO_MANY)
         call = _Call(half, asyncio.get_running_loop().create_future())
-        self._calls[transfer_id] = call
+        self._calls[name] = call
         either: list[asyncio.Future[Any]] = [call.taken, half.gone]
         try:
             await tell()
@@ -67,8 +70,8 @@ class Callers:
                 either, timeout=patience, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
-            if self._calls.get(transfer_id) is call:
-                del self._calls[transfer_id]
+            if self._calls.get(name) is call:
+                del self._calls[name]
         if call.taken.done():
             call.taken.result()
             return True
@@ -76,19 +79,27 @@ class Callers:
             raise ConnectionResetError
         return False
 
-    def take(self, transfer_id: str) -> socket.socket | None:
-        """Turn a connection that waits, and return it; the caller closes it."""
-        call = self._calls.pop(transfer_id, None)
-        if call is None or call.half.gone.done():
-            return None
-        transport = call.half.transport
-        transport.pause_reading()  # what comes next is for who takes it
-        transport.write(TURNED)
-        ours = transport.get_extra_info("socket")
-        if transport.is_closing() or transport.get_write_buffer_size() or ours is None:
-            transport.abort()  # it does not even take one line
-            return None
-        taken = socket.socket(fileno=os.dup(ours.fileno()))
-        taken.setblocking(False)
-        call.taken.set_result(None)
-        return taken
+    def take(self, *names: str) -> socket.socket | None:
+        """Turn the first connection that waits; the caller closes it."""
+        for name in names:
+            call = self._calls.pop(name, None)
+            taken = None if call is None else _turned(call)
+            if taken is not None:
+                return taken
+        return None
+
+
+def _turned(call: _Call) -> socket.socket | None:
+    if call.half.gone.done():
+        return None
+    transport = call.half.transport
+    transport.pause_reading()  # what comes next is for who takes it
+    transport.write(TURNED)
+    ours = transport.get_extra_info("socket")
+    if transport.is_closing() or transport.get_write_buffer_size() or ours is None:
+        transport.abort()  # it does not even take one line
+        return None
+    taken = socket.socket(fileno=os.dup(ours.fileno()))
+    taken.setblocking(False)
+    call.taken.set_result(None)
+    return taken

@@ -2,7 +2,8 @@
 """Who may meet here: one end of an offer, proven by SCRAM (RFC 5802) and nothing else.
 
 The password is 256 bits that follow from a secret of the offer (`maild.mail.turn`), so
-that what is said in clear gives nothing to guess with; it opens no account.
+that what is said in clear gives nothing to guess with; it opens no account.  A server
+that the operator knows may call for whatever there is, by the secret of both.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from maild.backoff import BackOff, Delays
 from maild.login import LoginError, make_keys
@@ -24,6 +25,8 @@ from maild.wire import sasl
 
 ITERATIONS = 4096
 """Rounds of PBKDF2 (RFC 7677 §4): the least allowed, as nobody can guess 256 bits."""
+CHOSEN_ITERATIONS = 15_000
+"""Rounds for a secret that people have chosen: who listens may guess at it."""
 SALT = 16
 """Octets of a salt; a fresh one each time, as nothing that is derived is kept."""
 DERIVATIONS = 2
@@ -35,15 +38,13 @@ Known = Callable[[str], Awaitable[Sequence[Appointment]]]
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who has logged in: one end of one offer."""
+    """Who has logged in: one end of one offer, or a server that our operator knows."""
 
-    appointment: Appointment
+    domain: str
+    """Whose server may turn, or be asked for."""
     end: End
-
-    @property
-    def domain(self) -> str:
-        """The domain whose server may turn, or be asked for."""
-        return self.appointment.recipient.domain
+    appointment: Appointment | None
+    """None for a server that calls for whatever there is."""
 
 
 class OfferGate:
@@ -53,9 +54,16 @@ class OfferGate:
     """Nothing to bind to: it is the inner TLS that keeps the content."""
 
     def __init__(
-        self, known: Known, clock: Callable[[], float], delays: Delays | None = None
+        self,
+        known: Known,
+        clock: Callable[[], float],
+        delays: Delays | None = None,
+        *,
+        peers: Mapping[str, str] | None = None,
     ) -> None:
         self._known = known
+        self._peers = peers or {}
+        """Secrets by domain, of servers that our operator knows."""
         self._clock = clock
         self._back_off = BackOff(Delays() if delays is None else delays)
         self._deriving = asyncio.Semaphore(DERIVATIONS)
@@ -81,15 +89,17 @@ class OfferGate:
                 wanted.end,
             )
             if hmac.compare_digest(str(theirs), str(wanted)):
-                return Party(found, wanted.end)
+                return Party(found.recipient.domain, wanted.end, found)
         return None
 
     async def again(self, party: Party) -> Party | None:
         """Return the same with what is known of it now; None when it is over."""
         found = party.appointment
+        if found is None:
+            return party
         for other in await self._known(found.offer_id):
             if other.key == found.key and other.secret == found.secret:
-                return Party(other, party.end)
+                return replace(party, appointment=other)
         return None
 
     # -- what an exchange asks for (`maild.sasl_exchange.Keyring`) ------------------
@@ -101,17 +111,21 @@ class OfferGate:
     async def keys(self, user: str) -> tuple[Party | None, ScramKeys]:
         """Return who that is, and keys; for an unknown one, keys nobody can fit."""
         wanted = parse_claim(user)
-        party = None if wanted is None else await self.find(wanted)
-        if party is None:
-            secret = secrets.token_hex(32)
-        else:
+        party: Party | None = None
+        word, rounds = secrets.token_hex(32), ITERATIONS
+        if wanted is not None:
+            party = await self.find(wanted)
+        elif user in self._peers:
+            party = Party(user, End.DESTINATION, None)
+            word, rounds = self._peers[user], CHOSEN_ITERATIONS
+        if party is not None and party.appointment is not None:
             found = party.appointment
-            secret = password(
+            word = password(
                 found.secret, found.offer_id, found.sender, found.recipient, party.end
             )
         async with self._deriving:
             keys = await asyncio.to_thread(
-                make_keys, secret, secrets.token_bytes(SALT), ITERATIONS
+                make_keys, word, secrets.token_bytes(SALT), rounds
             )
         return party, keys
 

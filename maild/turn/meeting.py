@@ -33,6 +33,7 @@ TURNED = Reply(250, "0.0", "now reversing the connection")
 CONNECTED = Reply(250, "0.0", "connected")
 TOO_MANY = Reply(451, "3.2", "too many connections wait here")
 DISPLACED = Reply(421, "4.2", "you have come again by another connection")
+NOBODY_TO_MEET = Reply(450, "7.1", "there is no offer to meet for")
 USED_UP = Reply(450, "7.1", "more has passed than was offered")
 
 _WELCOME = {
@@ -75,13 +76,16 @@ class Meeting:
         Both are told 250 before the first octet passes.  Raises `ReplyError`, or
         `ConnectionError` when who waits has gone.
         """
-        key, end = party.appointment.key, party.end
+        appointment, end = party.appointment, party.end
+        if appointment is None:
+            raise ReplyError(NOBODY_TO_MEET)
+        key = appointment.key
         self._displace(key, end)
-        if budget(party.appointment) <= 0:
+        if budget(appointment) <= 0:
             raise ReplyError(USED_UP)
         other = self._waiting.pop((key, end.other), None)
         if other is not None:
-            splice = self._joined_by(party, half, other.half)
+            splice = self._joined_by(appointment, end, half, other.half)
             other.met.set_result(splice)
             return splice
         if self.connections >= self._most:
@@ -119,8 +123,9 @@ class Meeting:
             splice.end(Why.DISPLACED)
             self._joined.pop(key, None)
 
-    def _joined_by(self, party: Party, half: Half, other: Half) -> Splice:
-        appointment = party.appointment
+    def _joined_by(
+        self, appointment: Appointment, end: End, half: Half, other: Half
+    ) -> Splice:
         index = self._store.index
         splice = Splice(
             half,
@@ -133,8 +138,8 @@ class Meeting:
         )
         self._joined[appointment.key] = splice
         splice.done.add_done_callback(self._over(appointment, splice))
-        for each, end in ((half, party.end), (other, party.end.other)):
-            each.transport.write(_WELCOME[end])
+        half.transport.write(_WELCOME[end])
+        other.transport.write(_WELCOME[end.other])
         return splice
 
     def _over(
