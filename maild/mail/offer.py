@@ -28,11 +28,16 @@ MAX_SIZE: Final = 2**63 - 1
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HEX256 = re.compile(r"[0-9a-f]{64}")
 _HEX128 = re.compile(r"[0-9a-f]{32}")
+_REFUSAL = re.compile(r"[45][0-9]{2}(?: [45]\.[0-9]{1,3}\.[0-9]{1,3})? .{0,500}")
 _MEDIA = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 
 
 class OfferError(ValueError):
     """A facts part is malformed; the message names the member."""
+
+
+class UnknownKindError(OfferError):
+    """It is about something else than offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ class Answer:
     expires: int
     """Unix seconds until which the ticket is good."""
     trace: str
+    refused: str = ""
+    """Of an offer that a server on its way has refused: its reply, ``552 5.2.3 ..``."""
 
     def to_json(self) -> str:
         """Return the facts part."""
@@ -116,6 +123,7 @@ class Answer:
             size=self.size,
             expires=self.expires,
             trace=self.trace,
+            refused=self.refused or None,
         )
 
 
@@ -174,7 +182,7 @@ def parse_facts(octets: bytes) -> Offer | Answer | Withdrawal:
         case "withdrawal":
             return _withdrawal(facts)
         case _:
-            raise OfferError("kind: neither offer, answer nor withdrawal")
+            raise UnknownKindError("kind: neither offer, answer nor withdrawal")
 
 
 def _offer(facts: _Facts) -> Offer:
@@ -211,6 +219,7 @@ def _answer(facts: _Facts) -> Answer:
         size=facts.number("size"),
         expires=facts.number("expires"),
         trace=facts.matching("trace", _ID),
+        refused=facts.matching("refused", _REFUSAL) if facts.has("refused") else "",
     )
 
 

@@ -101,7 +101,7 @@ __all__ = [
 
 LONGEST_TICKET = 30 * 86400.0
 """Seconds: a ticket's lifetime is the recipient's word, our queue's patience is not."""
-_DECLINED = Reply(550, "7.1", "the recipient has declined")
+DECLINED = Reply(550, "7.1", "the recipient has declined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +203,22 @@ def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bo
             expires=min(float(answer.expires), now + LONGEST_TICKET),
         )
         update(tx, transfer)
-    advance(tx, transfer.id, event, now, reply=None if answer.accepted else _DECLINED)
+    advance(tx, transfer.id, event, now, reply=_why(answer))
     return True
+
+
+def _why(answer: Answer) -> Reply | None:
+    """Return why nothing is sent, as the reply that the sender is shown."""
+    if answer.accepted:
+        return None
+    if not answer.refused:
+        return DECLINED
+    code, _, rest = answer.refused.partition(" ")
+    status, _, text = rest.partition(" ")
+    kind, _, detail = status.partition(".")
+    if kind != code[0] or not detail:
+        detail, text = "", rest
+    return Reply(int(code), detail, text)
 
 
 def is_answered(tx: Tx, answer: Answer) -> bool:
