@@ -49,7 +49,7 @@ class Transfer:
     rate: int = 0
     """Octets a second that the other server acknowledges, while it moves."""
     route: str = ""
-    """How content went last: ``direct``, by a rendezvous, both in turn; "" is not yet."""
+    """How content went last: ``direct``, by a rendezvous, or both in turn."""
 
     @property
     def is_final(self) -> bool:

@@ -62,7 +62,7 @@ class OfferGate:
         peers: Mapping[str, str] | None = None,
     ) -> None:
         self._known = known
-        self._peers = peers or {}
+        self._peers = {} if peers is None else peers
         """Secrets by domain, of servers that our operator knows."""
         self._clock = clock
         self._back_off = BackOff(Delays() if delays is None else delays)

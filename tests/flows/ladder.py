@@ -27,10 +27,10 @@ class ClosedPort:
         self._held.bind(("127.0.0.1", 0))
         self.port: int = self._held.getsockname()[1]
 
-    def open(self, target: int, **options: int) -> CountingProxy:
+    def open(self, target: int) -> CountingProxy:
         """Let it lead to a port from now on."""
         self._held.close()
-        return CountingProxy(target, port=self.port, **options)
+        return CountingProxy(target, port=self.port)
 
     def close(self) -> None:
         """Give it back."""
