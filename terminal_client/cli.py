@@ -23,6 +23,7 @@ from terminal_client.verbs.accept import accept
 from terminal_client.verbs.decline import decline
 from terminal_client.verbs.explain import explain
 from terminal_client.verbs.get import get
+from terminal_client.verbs.go import go
 from terminal_client.verbs.inbox import inbox
 from terminal_client.verbs.login import login
 from terminal_client.verbs.logout import logout
@@ -66,10 +67,12 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare send film.mov bob@b.example",
             "mshare send film.mov bob@b.example carol@c.example --note 'as promised'",
             "mshare send 7hqKzWbV bob@b.example --wait",
+            "mshare send film.mov bob@b.example --confirm --within 2h",
             "mshare send --live capture.mkv bob@b.example",
             "tar c docs | mshare send --live - bob@b.example --name docs.tar",
         ),
     ),
+    (go, ("mshare go 4Zx1", "mshare go 4Zx1 --wait")),
     (status, ("mshare status", "mshare status 4Zx1 --watch", "mshare status --json")),
     (offers, ("mshare offers", "mshare offers --json")),
     (accept, ("mshare accept 1", "mshare accept 4Zx1 9kPd")),

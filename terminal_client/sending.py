@@ -40,6 +40,14 @@ class Order:
     """Domain of the rendezvous that passes the offers on; "" for none."""
     thumbnail: bool = True
     """Whether a picture that has to be uploaded gets one."""
+    confirm: int = 0
+    """Seconds in which go has to be said once all is prepared; 0: need not."""
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The header fields that tell the server."""
+        found = [("Share-Confirm", str(self.confirm))] if self.confirm else []
+        return [*found, ("Share-Via", self.via)] if self.via else found
 
 
 class Sendings:
@@ -126,7 +134,13 @@ class Sendings:
             return [
                 Sent(
                     await submission.send(
-                        smtp, sender, recipient, url, section, order.note, order.via
+                        smtp,
+                        sender,
+                        recipient,
+                        url,
+                        section,
+                        order.note,
+                        order.fields,
                     ),
                     recipient,
                     uploaded=False,

@@ -164,6 +164,7 @@ class Terminal:
         note: str = "",
         via: str = "",
         thumbnail: bool = True,
+        confirm: int = 0,
         progress: Progress = _nobody,
         queued: Queued = _nobody_waits,
     ) -> list[Sent]:
@@ -173,10 +174,18 @@ class Terminal:
         What has to be uploaded is sent meanwhile: ``queued`` is told when the server
         has taken the commands; this returns when it has all of the item, too.
         ``via`` is the domain of a rendezvous that knows both: the offer goes by it.
+
+        ``confirm``: seconds in which you have to say `go` once the other server has
+        said that it would take it; 0: it goes by itself.
         """
         to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
-        order = Order(to, note, via, thumbnail)
+        order = Order(to, note, via, thumbnail, confirm)
         return await self._sendings.send(what, order, progress, queued)
+
+    async def go(self, *ids: str) -> list[Transfer]:
+        """Let the content of transfers go that wait for your word (seed 217)."""
+        async with self._connections.imap() as imap:
+            return await transfers.go(imap, list(ids))
 
     # Following: seed 219
 
