@@ -304,6 +304,15 @@ def open_offers(tx: Tx, account_id: int, now: float) -> list[tuple[Offer, str]]:
     rows = tx.all(
         SELECT + "WHERE account_id = ?1 ORDER BY created DESC, id", account_id
     )
+    return _listed(rows, now)
+
+
+def everyones(tx: Tx, now: float) -> list[tuple[Offer, str]]:
+    """Return the offers of all accounts, as `open_offers` does one's."""
+    return _listed(tx.all(SELECT + "ORDER BY created DESC, id"), now)
+
+
+def _listed(rows: list[Row], now: float) -> list[tuple[Offer, str]]:
     found: list[tuple[Offer, str]] = []
     for row in rows:
         offer = from_row(row)
