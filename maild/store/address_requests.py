@@ -70,6 +70,8 @@ def ask(
     """
     home = numbers.home_of(tx, asking.id)
     repeated = address_verdict.repeated(tx, asking.id, request)
+    if repeated is Outcome.REPEATED:
+        _answer_again(tx, asking, request, now)
     if repeated is not None:
         return Asked(repeated)
     if home is None:
@@ -285,6 +287,30 @@ def _decide(
     return tuple(
         Decided(row[0], asking.address, asked.address, accepted, row[4]) for row in rows
     )
+
+
+def _answer_again(tx: Tx, asking: Account, request: AddressRequest, now: float) -> None:
+    """Give the response to a decided request once more: who repeats it has none."""
+    row = tx.one(
+        """SELECT state, asked FROM address_request
+        WHERE asking = ?1 AND id = ?2 AND state IN ('accepted', 'declined')""",
+        asking.id,
+        request.id,
+    )
+    if row is None:
+        return
+    home = numbers.home_of(tx, row[1]) if row[0] == "accepted" else None
+    response = AddressResponse(
+        request_id=request.id,
+        nonce=request.nonce,
+        sender=asking.address,
+        recipient=request.recipient,
+        accepted=home is not None,
+        home=home,
+        trace=request.trace,
+    )
+    _answer(tx, asking, response, now)
+    quota.check(tx, asking.id)
 
 
 def _answer(tx: Tx, asking: Account, response: AddressResponse, now: float) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from maild.mail.transfer import LONGEST_CONFIRMATION, State
-from terminal_client import addresses, durations, recording, screen
+from terminal_client import durations, recording, screen
 from terminal_client.errors import UsageError
 from terminal_client.following import follow, on_screen
 from terminal_client.library import Item
@@ -35,7 +35,12 @@ def send(
         str,
         typer.Argument(metavar="FILE|ID", help="A file, or an item of `mshare ls`."),
     ],
-    to: Annotated[list[str], typer.Argument(metavar="ADDRESS...")],
+    to: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ADDRESS...", help="Mail addresses; or numbers, +14155550102."
+        ),
+    ],
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="A few words to the recipient.")
     ] = "",
@@ -60,18 +65,28 @@ def send(
             "was prepared, such as 30m or 2h.  Default: 1d.",
         ),
     ] = None,
+    no_wait: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait",
+            help="Do not wait for a number that has to be asked for its address: exit "
+            "with 75, and send when the same command is run again.",
+        ),
+    ] = False,
     live: LiveOption = False,
     idle: IdleOption = None,
     name: NameOption = None,
     as_json: JsonOption = False,
     named: ProfileOption = None,
 ) -> None:
-    """Send a file, or an item, to mail addresses.
+    """Send a file, or an item, to mail addresses or numbers.
 
     The file is uploaded unless it is on your server already, and offered at once: who
     accepts it can read it while it still arrives.  The servers do the rest, you may
     switch off.  With --wait the exit status tells how it ended: 0 sent (or prepared,
     with --confirm), 77 declined, 69 failed or expired.
+
+    A number (mshare number login) is asked for its mail address at the first time.
 
     A recording goes to your server while it grows (--live) and out when it is closed.
     Interrupted, run it again: a file goes on where it was. The first Ctrl-C ends a pipe
@@ -79,17 +94,17 @@ def send(
     """
     seconds = _seconds(within, confirm=confirm)
     record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
-    recipients = [addresses.recipient(text) for text in to]
     path = Path(what).expanduser()
     source: Path | str = path if "/" in what or path.exists() else what
     status = screen.run(
         _send(
             screen.chosen(context, named),
             source,
-            [str(r) for r in recipients],
+            to,
             note,
             record,
             confirm=seconds,
+            patient=not no_wait,
             wait=wait,
             thumbnail=not no_thumbnail,
             as_json=as_json,
@@ -110,17 +125,19 @@ def _seconds(within: str | None, *, confirm: bool) -> int:
 async def _send(
     who: str | None,
     source: Path | str | Item,
-    recipients: list[str],
+    to: list[str],
     note: str,
     record: Recording | None,
     *,
     confirm: int,
+    patient: bool,
     wait: bool,
     thumbnail: bool,
     as_json: bool,
 ) -> int:
     name = source if isinstance(source, str) else source.name
     async with Terminal.open(who) as terminal:
+        recipients = await terminal.people.meant(to, wait=patient, tell=screen.remark)
         if record is not None:
             source = await record.upload(terminal, recipients)
             name = source.name
