@@ -34,6 +34,7 @@ from maild.queue.station import QueueStation
 from maild.smtpd.listener import Turns
 from maild.smtpd.server import SmtpStation
 from maild.store import appointments
+from maild.store.address_verdict import Bounds
 from maild.store.appointments import Appointment
 from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
@@ -162,6 +163,11 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
             identity,
             store,
             gate,
+            Bounds(
+                config.rendezvous.request_lifetime,
+                config.rendezvous.requests_per_hour,
+                config.rendezvous.open_requests,
+            ),
             turns=turns_of(config, store, callers),
             visitors=visitors,
         ).run,

@@ -3,6 +3,7 @@
 
 - a share without ticket is offered (to a server of ours) or mailed (to any other);
 - a share with ticket is pushed: never without TLS that proves who the peer is;
+- a share whose sender has yet to say go gets as far as its first octet of content;
 - an answer that brings a ticket goes by such TLS, too;
 - a withdrawal goes where an offer may go, as does what passes a rendezvous;
 - what is no content goes by the transfer's rendezvous, if it can be reached;
@@ -23,7 +24,7 @@ from maild.delivery.journey import Journey
 from maild.delivery.ladder import DIRECT
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
-from maild.delivery.outcome import Outcome, failed
+from maild.delivery.outcome import Outcome, failed, ready
 from maild.delivery.push import NOT_OURS
 from maild.delivery.record import Record
 from maild.delivery.route import Route
@@ -258,6 +259,9 @@ class Attempt:
             transfer, item, means.identity.hostname, means.store.clock()
         )
         mail = Letter(transfer.sender, transfer.recipient, rope)
+        if transfer.confirm:
+            await letter.ask(session, mail, octets)
+            return ready(0, item.size)
         if not await parcel.is_whole(means.store, item):
             raise ReplyError(parcel.NOT_WHOLE_YET)
         reply = await letter.send(session, mail, octets, self._tally)

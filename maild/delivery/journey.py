@@ -9,7 +9,7 @@ from maild.delivery import letter, parcel
 from maild.delivery.client import Session, Tls
 from maild.delivery.ladder import Ladder, Lookout
 from maild.delivery.octets import Octets
-from maild.delivery.outcome import Outcome, failed
+from maild.delivery.outcome import Outcome, failed, ready
 from maild.delivery.parcel import Parcel
 from maild.delivery.push import Push
 from maild.delivery.record import Record
@@ -61,7 +61,10 @@ class Journey:
     async def push(
         self, route: Route, level: Tls, octets: Octets, item: Item
     ) -> Outcome:
-        """Seed 214-218: content leaves only behind the proof that it is wanted."""
+        """Seed 214-218: content leaves only behind the proof that it is wanted.
+
+        QUIT behind the envelope ends a preparation: RSET would give up what is there.
+        """
         transfer, means = self._transfer, self._means
         if transfer.ticket_size is not None and item.size > transfer.ticket_size:
             raise ReplyError(TOO_LARGE_FOR_TICKET)
@@ -75,21 +78,14 @@ class Journey:
         try:
             if session.via:
                 lookout.begin()
-            reply, sha256 = await self._send(session, goods, octets, lookout)
+            return await self._send(session, goods, octets, lookout)
         finally:
             await lookout.end()
-        if not parcel.agrees(reply, sha256, item.size):
-            return failed(parcel.OTHER_OCTETS)
-        self._tally.landed = item.size
-        return Outcome(Event.DELIVER, reply)
 
     async def _send(
         self, session: Session, goods: Parcel, octets: Octets, lookout: Lookout
-    ) -> tuple[Reply, str | None]:
-        """Send by ``session``, and by the direct one once that is open.
-
-        Returns the last reply, and the digest of what was sent.
-        """
+    ) -> Outcome:
+        """Send by ``session``, and by the direct one once that is open."""
         means, transfer = self._means, self._transfer
         stall = min(means.settings.idle_timeout, STALL)
         with means.progress.of(transfer.id) as report:
@@ -106,13 +102,22 @@ class Journey:
                 )
                 mail = self._mail(session, goods.total)
                 offset = await push.begin(mail, RcptTo(transfer.recipient))
+                if transfer.confirm:
+                    self._tally.offset = offset
+                    return ready(offset, goods.total)
                 await self._record.content_flows(offset, goods.total)
                 reply = await push.send(offset)
                 if reply is not None:
-                    return reply, push.sha256
+                    return self._delivered(reply, push.sha256, goods.size)
                 await self._part()
                 session = lookout.take()
                 self._use(session)
+
+    def _delivered(self, reply: Reply, sha256: str | None, size: int) -> Outcome:
+        if not parcel.agrees(reply, sha256, size):
+            return failed(parcel.OTHER_OCTETS)
+        self._tally.landed = size
+        return Outcome(Event.DELIVER, reply)
 
     def _mail(self, session: Session, total: int) -> MailFrom:
         transfer = self._transfer

@@ -16,6 +16,7 @@ from maild.smtpd.known import Residents, Room
 from maild.smtpd.monitoring import Monitor
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
+from maild.store.address_verdict import USUAL, Bounds
 from maild.store.house import Store
 from maild.store.sharing import Shared
 from maild.turn.callers import Callers
@@ -90,6 +91,8 @@ class Listener:
     """Where octets are moved, hashed and written; a thread for each chunk."""
     pieces: Shared
     """Of all chunks that arrive, whatever the listener."""
+    asking: Bounds = USUAL
+    """What numbers may ask for here."""
     turns: Turns | None = None
     """None where nobody may turn a connection."""
 

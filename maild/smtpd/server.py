@@ -28,6 +28,7 @@ from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
+from maild.store.address_verdict import USUAL, Bounds
 from maild.store.house import Store
 from maild.turn.visitors import Visitors
 
@@ -48,6 +49,7 @@ class SmtpStation:
         identity: Identity,
         store: Store,
         gate: Gate,
+        asking: Bounds = USUAL,
         *,
         turns: Turns | None = None,
         visitors: Visitors | None = None,
@@ -60,6 +62,7 @@ class SmtpStation:
         self._identity = identity
         self._store = store
         self._gate = gate
+        self._asking = asking
         self._doors: set[Door] = set()
         self._sessions: set[Connection] = set()
         self._kept: list[Checkpoints] = []
@@ -184,6 +187,7 @@ class SmtpStation:
             monitor=self._monitor(threads),
             threads=threads,
             pieces=self._pieces,
+            asking=self._asking,
         )
 
     def _monitor(self, threads: ThreadPoolExecutor) -> Monitor:

@@ -140,7 +140,9 @@ def an_offer_message(offer: Offer) -> tuple[bytes, Any]:
     return composed.octets, composed.structure
 
 
-def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
+def make_identity(
+    root: Path, rendezvous: frozenset[str] = frozenset()
+) -> tuple[Identity, ssl.SSLContext]:
     """Return a server's identity and the context of clients that trust it."""
     authority = Authority("test", datetime.datetime.now(datetime.UTC))
     pair = authority.issue(["a.example"])
@@ -151,7 +153,8 @@ def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
     server.load_cert_chain(certificate, key)
     client = ssl.create_default_context(cadata=authority.certificate.decode())
     der = ssl.PEM_cert_to_DER_cert(pair.certificate.decode())
-    return Identity("a.example", frozenset({"a.example"}), server, der), client
+    domains = frozenset({"a.example"}) | rendezvous
+    return Identity("a.example", domains, server, der, rendezvous), client
 
 
 @asynccontextmanager
@@ -160,16 +163,18 @@ async def live(
     *,
     submission: Mapping[str, Any] | None = None,
     turns: Callable[[Store], Turns] | None = None,
+    rendezvous: frozenset[str] = frozenset(),
     **smtp: Any,
 ) -> AsyncIterator[Live]:
     """Run a station whose store is below ``root``.
 
-    ``smtp``: settings of [smtp]; ``submission``: those of [submission].  A store that
-    is there already is gone on with.  ``turns``: where the ends of offers meet.
+    ``smtp``: settings of [smtp]; ``submission``: those of [submission];
+    ``rendezvous``: its domains, if it has that role.  A store that is there already is
+    gone on with.  ``turns``: where the ends of offers meet.
     """
     store = Store(root / "store", clock=lambda: NOW)
     await asyncio.to_thread(store.open)
-    identity, tls = make_identity(root)
+    identity, tls = make_identity(root, rendezvous)
 
     def job(tx: Tx) -> tuple[int, int]:
         keys = make_keys(PASSWORD, b"0123456789abcdef", 4096)
