@@ -6,11 +6,14 @@ from __future__ import annotations
 import os
 import re
 import socket
-import sqlite3
-import time
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.flows.programs import Programs
+import pytest
+
+from tests.flows.programs import Programs, eventually
 from tests.flows.proxy import CountingProxy
 from tests.flows.story import item_at, offer_at
 
@@ -74,9 +77,24 @@ def file_of(folder: Path, name: str, size: int) -> Path:
     return file
 
 
+def acquainted(programs: Programs, folder: Path) -> None:
+    """Let alice and bob exchange their addresses, by their numbers."""
+    asking = programs.log_in_number("alice")
+    number = programs.log_in_number("bob")
+    first = file_of(folder, "first.bin", 100)
+    programs.mshare("alice", "send", first, number, "--no-wait", expect=75)
+    eventually(
+        lambda: programs.mshare("bob", "requests", "--json").json,
+        "bob is asked for his address",
+    )
+    programs.mshare("bob", "accept", asking)
+    programs.mshare("alice", "send", first, number, "--no-wait")
+    offer_at(programs, "bob", first.name)
+
+
 def offered(programs: Programs, file: Path) -> str:
-    """Let alice offer a file to bob; return the offer's id."""
-    programs.mshare("alice", "send", file, programs.account("bob")["address"])
+    """Let alice offer a file to bob, whose number she knows; return the offer's id."""
+    programs.mshare("alice", "send", file, programs.account("bob")["number"])
     return str(offer_at(programs, "bob", file.name)["id"])
 
 
@@ -97,37 +115,26 @@ def arrived(programs: Programs, file: Path, target: Path) -> None:
     programs.mshare("bob", "get", item["id"], "-o", target)
 
 
-def passed(programs: Programs, offer_id: str) -> None:
-    """Let an offer have passed the rendezvous, as its three servers know it."""
-    at = {
-        name: sqlite3.connect(programs.folder / name / "store/index.sqlite", timeout=60)
-        for name in ("a", "b", "r")
-    }
-    with at["a"] as index:
-        index.execute(
-            "UPDATE transfer SET via = ? WHERE id = ?", (RENDEZVOUS, offer_id)
-        )
-        nonce, size, trace = index.execute(
-            "SELECT nonce, size, trace FROM transfer WHERE id = ?", (offer_id,)
-        ).fetchone()
-    with at["b"] as index:
-        index.execute("UPDATE offer SET via = ? WHERE id = ?", (RENDEZVOUS, offer_id))
-    now = time.time()
-    with at["r"] as index:
-        index.execute(
-            """INSERT INTO passage (offer_id, sender, recipient, nonce, name, type,
-                size, expires, trace, created)
-            VALUES (?, ?, ?, ?, '', '', ?, ?, ?, ?)""",
-            (
-                offer_id,
-                programs.account("alice")["address"],
-                programs.account("bob")["address"],
-                nonce,
-                size,
-                now + 86400,
-                trace,
-                now,
-            ),
-        )
-    for index in at.values():
-        index.close()
+@contextmanager
+def namespace(name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Make a network of its own that reaches ours by one address, which is given."""
+    words = ("ip", "netns", "exec", name)
+    here, there = f"{name}h", f"{name}t"
+    net = f"10.{os.getpid() % 250}.{os.getpid() // 250 % 250}"
+    for command in (
+        f"ip netns add {name}",
+        f"ip link add {here} type veth peer name {there} netns {name}",
+        f"ip address add {net}.1/30 dev {here}",
+        f"ip link set {here} up",
+        f"ip netns exec {name} ip address add {net}.2/30 dev {there}",
+        f"ip netns exec {name} ip link set {there} up",
+        f"ip netns exec {name} ip link set lo up",
+    ):
+        done = subprocess.run(command.split(), capture_output=True, check=False)
+        if done.returncode:
+            subprocess.run(["ip", "netns", "del", name], check=False)
+            pytest.skip(f"no network of its own can be made: {done.stderr.decode()}")
+    try:
+        yield f"{net}.1", words
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
