@@ -182,4 +182,4 @@ def _expect(reply: Reply, code: int) -> None:
     """Let a meeting place that refuses be a way that is closed now, never an end."""
     if reply.code != code:
         text = format_reply(reply).decode().splitlines()[0]
-        raise ReplyError(Reply(451, "4.0", f"the meeting place says {text}"))
+        raise ReplyError(Reply(451, "4.4", f"the meeting place says {text}"))

@@ -77,7 +77,7 @@ def awaited(tx: Tx, now: float, after: float, most: int) -> list[Appointment]:
     its way from being called for.
     """
     rows = tx.all(
-        """SELECT id, sender, recipient, iif(via != '', nonce, proof), size, 0, trace,
+        """SELECT id, sender, recipient, CASE via WHEN '' THEN proof ELSE nonce END, size, 0, trace,
             via FROM offer
         WHERE state = 'accepted' AND expires > ?1 AND (via != '' OR ?2 >
             max(decided, coalesce((SELECT touched FROM item
