@@ -135,7 +135,8 @@ class CallStation:
         found = await store.index.read(
             appointments.awaited, store.clock(), self._settings.call_after, most
         )
-        wanted = [*self._standing, *map(_for_content, found)]
+        away = [each for each in found if each.where not in self._identity.domains]
+        wanted = [*self._standing, *map(_for_content, away)]
         awaited = {call.key: call for call in wanted[:most]}
         for key in self._calls.keys() - awaited.keys() - self._answered:
             self._calls[key].cancel()

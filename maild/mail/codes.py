@@ -147,9 +147,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "4.7.8": Meaning(
         "Authentication credentials invalid",
-        "A rendezvous does not know the offer for which two servers were to meet there, "
-        "or does not prove that it knows it.",
-        "It is tried again by itself, the direct way first. If it stays, open that way.",
+        "A rendezvous does not know the offer for which two servers were to meet "
+        "there, or does not prove that it knows it.",
+        "It is tried again by itself, the direct way first. If it stays, open that "
+        "way.",
     ),
     "4.7.28": Meaning(
         "Mail flood detected",

@@ -77,8 +77,8 @@ def awaited(tx: Tx, now: float, after: float, most: int) -> list[Appointment]:
     its way from being called for.
     """
     rows = tx.all(
-        """SELECT id, sender, recipient, CASE via WHEN '' THEN proof ELSE nonce END, size, 0, trace,
-            via FROM offer
+        """SELECT id, sender, recipient, CASE via WHEN '' THEN proof ELSE nonce END,
+            size, 0, trace, via FROM offer
         WHERE state = 'accepted' AND expires > ?1 AND (via != '' OR ?2 >
             max(decided, coalesce((SELECT touched FROM item
                 JOIN blob ON blob.id = item.blob_id WHERE item.id = offer.item_id), 0)))
