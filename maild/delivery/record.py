@@ -23,6 +23,9 @@ from maild.store.transfers import Transfer
 _log = logging.getLogger("maild.delivery")
 _jitter = SystemRandom().uniform
 
+MEETING_MOST = 300.0
+"""Most seconds between two attempts where a rendezvous is the way: the destination that
+has come back waits there, and nobody tells us."""
 RECORD_AGAIN = 1.0
 """Seconds until an outcome that could not be recorded is recorded again; doubles."""
 RECORD_AGAIN_MOST = 60.0
@@ -93,7 +96,9 @@ class Record:
         delay = retry_delay(
             1 if waits else self._transfer.attempts + 1,
             first=settings.retry_first,
-            most=settings.retry_most,
+            most=min(settings.retry_most, MEETING_MOST)
+            if self._transfer.via
+            else settings.retry_most,
         )
         try:
             await self._written(
