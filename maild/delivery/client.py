@@ -28,6 +28,10 @@ from maild.mail.reply import Reply, ReplyError
 from maild.wire.smtp_reply import Ehlo, format_reply, parse_ehlo
 from maild.wire.smtp_reply import ReplyReader as _ReplyReader
 
+JOINED = 30.0
+"""Seconds for each reply up to EHLO in TLS by a detour: whoever waited there may be gone
+without having said so."""
+
 
 class Tls(Enum):
     """How much TLS an attempt insists on."""
@@ -134,7 +138,9 @@ class Client:
             sock=connection,
             start_tls=False,
             local_hostname=self._identity.hostname,
-            timeout=self._settings.idle_timeout,
+            timeout=min(self._settings.idle_timeout, JOINED)
+            if peer.via
+            else self._settings.idle_timeout,
         )
         try:
             await smtp.connect()

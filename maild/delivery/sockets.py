@@ -12,6 +12,10 @@ from maild.mail.reply import Reply, ReplyError
 PROBE_AFTER = 60
 """Seconds of silence after which the kernel looks whether the peer is still there: a
 NAT forgets connections that say nothing for longer."""
+PROBE_EVERY = 20
+"""Seconds between two such looks."""
+PROBES = 6
+"""Looks without an answer after which the connection is lost."""
 
 
 class UnreachableError(ReplyError):
@@ -26,6 +30,8 @@ async def open_socket(stop: Stop, timeout: float) -> socket.socket:
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
         async with asyncio.timeout(timeout):
             await asyncio.get_running_loop().sock_connect(
                 connection, (str(stop.ip), stop.port)

@@ -98,14 +98,15 @@ def test_a_closed_port_is_gone_around(tmp_path: Path) -> None:
     assert not any(start in heard for heard in road.heard.values())
 
 
+@pytest.mark.timeout(300)
 def test_the_direct_way_is_taken_as_soon_as_it_opens(tmp_path: Path) -> None:
-    size = 96 * MIB
+    size = 48 * MIB
     file = file_of(tmp_path, "long.bin", size)
-    with closed_way(tmp_path / "p", rate=8 * MIB) as (programs, port, road):
+    with closed_way(tmp_path / "p", rate=4 * MIB) as (programs, port, road):
         acquainted(programs, tmp_path)
         offer_id = offered(programs, file)
         programs.mshare("bob", "accept", offer_id)
-        eventually(lambda: road.up > 8 * MIB, "content goes by the rendezvous")
+        eventually(lambda: road.up > 4 * MIB, "content goes by the rendezvous")
         with port.open(programs.port("b", "smtp")) as direct:
             arrived(programs, file, tmp_path / "fetched")
             assert sha256(tmp_path / "fetched") == sha256(file)
