@@ -29,8 +29,8 @@ from maild.wire.smtp_reply import Ehlo, format_reply, parse_ehlo
 from maild.wire.smtp_reply import ReplyReader as _ReplyReader
 
 JOINED = 30.0
-"""Seconds for each reply up to EHLO in TLS by a detour: whoever waited there may be gone
-without having said so."""
+"""Seconds for each reply up to EHLO in TLS by a detour: whoever waited there may be
+gone without having said so."""
 
 
 class Tls(Enum):
