@@ -145,11 +145,15 @@ def deliver(connection: smtplib.SMTP, octets: bytes) -> tuple[int, str]:
     try:
         connection.sendmail(str(ALICE), [str(BOB)], octets)
     except smtplib.SMTPDataError as error:
-        return error.smtp_code, str(error.smtp_error, "ascii")
+        return error.smtp_code, _text(error.smtp_error)
     except smtplib.SMTPRecipientsRefused as error:
         code, text = error.recipients[str(BOB)]
-        return code, text.decode()
+        return code, _text(text)
     return 250, ""
+
+
+def _text(said: bytes | str) -> str:
+    return said if isinstance(said, str) else said.decode()
 
 
 def at(programs: Programs, server: str) -> smtplib.SMTP:
@@ -320,11 +324,13 @@ def test_a_flood_is_told_to_its_sender(tmp_path: Path) -> None:
         edit(made / "b.toml", "smtp", offers_per_minute=1)
 
     with playground(tmp_path / "playground", change=change) as programs:
-        for name in ("one.bin", "two.bin"):
-            (tmp_path / name).write_bytes(os.urandom(100))
-            programs.mshare("alice", "send", tmp_path / name, "bob@b.example")
-            state = "offered" if name == "one.bin" else "deferred"
-            found = transfer_of(programs, "alice", name, state)
+        one, two = tmp_path / "one.bin", tmp_path / "two.bin"
+        for file in (one, two):
+            file.write_bytes(os.urandom(100))
+        programs.mshare("alice", "send", one, "bob@b.example")
+        transfer_of(programs, "alice", one.name, "offered")
+        programs.mshare("alice", "send", two, "bob@b.example")
+        found = transfer_of(programs, "alice", two.name, "deferred")
         assert found["status"] == "4.7.28"
         told = programs.mshare("alice", "status", found["id"], expect=75)
         assert "4.7.28" in told.out
