@@ -24,7 +24,7 @@ from terminal_client.recording import (
     NameOption,
     Recording,
 )
-from terminal_client.screen import JsonOption, ProfileOption
+from terminal_client.screen import JsonOption, NoThumbnailOption, ProfileOption
 from terminal_client.submission import Sent
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
@@ -49,6 +49,7 @@ def send(
         bool,
         typer.Option("--wait", help="Wait until it was delivered, declined or failed."),
     ] = False,
+    no_thumbnail: NoThumbnailOption = False,
     confirm: Annotated[
         bool,
         typer.Option(
@@ -109,6 +110,7 @@ def send(
             confirm=seconds,
             patient=not no_wait,
             wait=wait,
+            thumbnail=not no_thumbnail,
             as_json=as_json,
         )
     )
@@ -134,6 +136,7 @@ async def _send(
     confirm: int,
     patient: bool,
     wait: bool,
+    thumbnail: bool,
     as_json: bool,
 ) -> int:
     name = source if isinstance(source, str) else source.name
@@ -156,6 +159,7 @@ async def _send(
                     source,
                     *recipients,
                     note=note,
+                    thumbnail=thumbnail,
                     confirm=confirm,
                     progress=begin(name),
                     queued=queued,

@@ -150,7 +150,9 @@ def an_offer_message(offer: Offer) -> tuple[bytes, Any]:
     return composed.octets, composed.structure
 
 
-def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
+def make_identity(
+    root: Path, rendezvous: frozenset[str] = frozenset()
+) -> tuple[Identity, ssl.SSLContext]:
     """Return a server's identity and the context of clients that trust it."""
     authority = Authority("test", datetime.datetime.now(datetime.UTC))
     pair = authority.issue(["a.example"])
@@ -161,23 +163,27 @@ def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
     server.load_cert_chain(certificate, key)
     client = ssl.create_default_context(cadata=authority.certificate.decode())
     der = ssl.PEM_cert_to_DER_cert(pair.certificate.decode())
-    domains = frozenset({"a.example", "rcs.example"})
-    rendezvous = frozenset({"rcs.example"})
+    domains = frozenset({"a.example"}) | rendezvous
     return Identity("a.example", domains, server, der, rendezvous), client
 
 
 @asynccontextmanager
 async def live(
-    root: Path, *, submission: Mapping[str, Any] | None = None, **smtp: Any
+    root: Path,
+    *,
+    submission: Mapping[str, Any] | None = None,
+    rendezvous: frozenset[str] = frozenset(),
+    **smtp: Any,
 ) -> AsyncIterator[Live]:
     """Run a station whose store is below ``root``.
 
-    ``smtp``: settings of [smtp]; ``submission``: those of [submission].  A store that
+    ``smtp``: settings of [smtp]; ``submission``: those of [submission];
+    ``rendezvous``: its domains, if it has that role.  A store that
     is there already is gone on with.
     """
     store = Store(root / "store", clock=lambda: NOW)
     await asyncio.to_thread(store.open)
-    identity, tls = make_identity(root)
+    identity, tls = make_identity(root, rendezvous)
 
     def job(tx: Tx) -> tuple[int, int]:
         keys = make_keys(PASSWORD, b"0123456789abcdef", 4096)
@@ -186,7 +192,7 @@ async def live(
             accounts.create(tx, address, keys, NOW) if known is None else known.id
             for address, known in zip((ALICE, BOB), found, strict=True)
         )
-        for number in (NUMBER, OTHER_NUMBER):
+        for number in (NUMBER, OTHER_NUMBER) if rendezvous else ():
             if accounts.find(tx, number) is None:
                 id_ = accounts.create(tx, number, keys, NOW, is_number=True)
                 home = f"of{number.local}@a.example".encode()
