@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from maild.mail.number import looks_like_number
 from maild.mail.transfer import LONGEST_CONFIRMATION, State
-from terminal_client import durations, recording, screen
+from terminal_client import addresses, durations, recording, screen
 from terminal_client.errors import UsageError
 from terminal_client.following import follow, on_screen
 from terminal_client.library import Item
@@ -93,6 +94,9 @@ def send(
     (-) and sends what has come of it.
     """
     seconds = _seconds(within, confirm=confirm)
+    for text in to:
+        if not looks_like_number(text):
+            addresses.recipient(text)  # what is none is told before anybody is asked
     record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
     path = Path(what).expanduser()
     source: Path | str = path if "/" in what or path.exists() else what

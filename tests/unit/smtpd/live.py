@@ -21,7 +21,16 @@ from maild.mail.transfer import Lifetimes
 from maild.smtpd.listener import Turns
 from maild.smtpd.server import SmtpStation
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
-from maild.store import accounts, consent, items, mailboxes, messages, transfers
+from maild.store import (
+    accounts,
+    consent,
+    items,
+    mailboxes,
+    messages,
+    metadata,
+    numbers,
+    transfers,
+)
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.rope import Base64, Constant, Raw
@@ -31,6 +40,8 @@ PASSWORD = "correct horse"
 LIFETIMES = Lifetimes(offer=7 * 86400.0, queue=5 * 86400.0)
 ALICE = parse_address("alice@a.example")
 BOB = parse_address("bob@a.example")
+NUMBER = parse_address("+14155550101@rcs.example")
+OTHER_NUMBER = parse_address("+14155550102@rcs.example")
 STRANGER = parse_address("carol@b.example")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -183,6 +194,11 @@ async def live(
             accounts.create(tx, address, keys, NOW) if known is None else known.id
             for address, known in zip((ALICE, BOB), found, strict=True)
         )
+        for number in (NUMBER, OTHER_NUMBER) if rendezvous else ():
+            if accounts.find(tx, number) is None:
+                id_ = accounts.create(tx, number, keys, NOW, is_number=True)
+                home = f"of{number.local}@a.example".encode()
+                metadata.put(tx, id_, "", numbers.HOME, home)
         return alice, bob
 
     alice, bob = await store.index.write(job)
