@@ -16,6 +16,8 @@ TITLES: Final[dict[int, str]] = {
     2180: "IMAP4 Multi-Accessed Mailbox Practice",
     2183: "The Content-Disposition Header Field",
     2231: "MIME Parameter Value and Encoded Word Extensions",
+    2397: 'The "data" URL scheme',
+    2645: "On-Demand Mail Relay (ODMR), SMTP with Dynamic IP Addresses",
     2765: "Stateless IP/ICMP Translation Algorithm (SIIT)",
     2920: "SMTP Service Extension for Command Pipelining",
     2971: "IMAP4 ID extension",
@@ -88,4 +90,5 @@ TITLES: Final[dict[int, str]] = {
     9525: "Service Identity in TLS",
     9208: "IMAP QUOTA Extension",
     9585: "IMAP Response Code for Command Progress Notifications",
+    9110: "HTTP Semantics",
 }

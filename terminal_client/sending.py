@@ -40,6 +40,8 @@ class Order:
     """Seconds in which go has to be said once all is prepared; 0: need not."""
     via: Mapping[str, str] = field(default_factory=dict)
     """The rendezvous that knows a recipient (`Address.key`) and us, for some."""
+    thumbnail: bool = True
+    """Whether a picture that has to be uploaded gets one."""
 
     def fields(self, recipient: Address) -> list[tuple[str, str]]:
         """Return the header fields that tell the server."""
@@ -95,7 +97,11 @@ class Sendings:
         early = _Early(self, self._beside, order, queued)
         try:
             item = await self._uploads.upload(
-                path, progress, again=True, begin=early.begin
+                path,
+                progress,
+                again=True,
+                begin=early.begin,
+                picture=order.thumbnail,
             )
             sent = await early.sent(item)
         finally:

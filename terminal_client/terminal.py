@@ -120,14 +120,21 @@ class Terminal:
         return await self._uploads.check(path)
 
     async def upload(
-        self, path: Path, *, progress: Progress = _nobody, again: bool = False
+        self,
+        path: Path,
+        *,
+        progress: Progress = _nobody,
+        again: bool = False,
+        thumbnail: bool = True,
     ) -> Item:
         """Bring a file into the own Library, unless it is there; return its item.
 
         Goes on with an upload of this file that was cut, whenever that was.  ``again``
-        uploads even what is there.
+        uploads even what is there.  Who is offered a picture sees its ``thumbnail``.
         """
-        return await self._uploads.upload(path, progress, again=again)
+        return await self._uploads.upload(
+            path, progress, again=again, picture=thumbnail
+        )
 
     async def record(
         self,
@@ -164,6 +171,7 @@ class Terminal:
         what: Item | Path | str,
         *recipients: Recipient,
         note: str = "",
+        thumbnail: bool = True,
         confirm: int = 0,
         progress: Progress = _nobody,
         queued: Queued = _nobody_waits,
@@ -180,7 +188,7 @@ class Terminal:
         """
         to = await self.people.meant(recipients)
         via = {one.address.key: one.via for one in to if one.via}
-        order = Order([one.address for one in to], note, confirm, via)
+        order = Order([one.address for one in to], note, confirm, via, thumbnail)
         return await self._sendings.send(what, order, progress, queued)
 
     async def go(self, *ids: str) -> list[Transfer]:

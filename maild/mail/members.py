@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, Final
 
-from maild.mail.address import Address, AddressError, parse_address
+from maild.mail.address import Address, AddressError, mail_domain, parse_address
 
 VERSION: Final = 1
 MAX_JSON: Final = 16 * 1024
@@ -82,6 +82,13 @@ class Members:
         if not isinstance(value, bool):
             raise OfferError(f"{name}: neither true nor false")
         return value
+
+    def domain(self, name: str) -> str:
+        """Return a domain of mail."""
+        try:
+            return mail_domain(self.text(name, 255))
+        except AddressError as error:
+            raise OfferError(f"{name}: {error}") from error
 
     def address(self, name: str) -> Address:
         """Return a mail address."""

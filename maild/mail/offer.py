@@ -26,7 +26,12 @@ MEDIA_TYPE: Final = "application/vnd.maild+json"
 
 _HEX256 = re.compile(r"[0-9a-f]{64}")
 _HEX128 = re.compile(r"[0-9a-f]{32}")
+_REFUSAL = re.compile(r"[45][0-9]{2}(?: [45]\.[0-9]{1,3}\.[0-9]{1,3})? .{0,500}")
 _MEDIA = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
+
+
+class UnknownKindError(OfferError):
+    """It is about something else than offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Offer:
     note: str = ""
     rendering: str | None = None
     """What the push would be, the same for all that would bring the same octets."""
+    rendezvous: str | None = None
+    """Domain of the rendezvous that the offer goes by, and its answer, if any."""
 
     def to_json(self) -> str:
         """Return the facts part."""
@@ -72,6 +79,7 @@ class Offer:
             trace=self.trace,
             note=self.note,
             rendering=self.rendering,
+            rendezvous=self.rendezvous,
         )
 
 
@@ -93,6 +101,8 @@ class Answer:
     expires: int
     """Unix seconds until which the ticket is good."""
     trace: str
+    refused: str = ""
+    """Of an offer that a server on its way has refused: its reply, ``552 5.2.3 ..``."""
 
     def to_json(self) -> str:
         """Return the facts part."""
@@ -107,6 +117,7 @@ class Answer:
             size=self.size,
             expires=self.expires,
             trace=self.trace,
+            refused=self.refused or None,
         )
 
 
@@ -157,7 +168,7 @@ def parse_facts(octets: bytes) -> Offer | Answer | Withdrawal:
         case "withdrawal":
             return _withdrawal(facts)
         case _:
-            raise OfferError("kind: neither offer, answer nor withdrawal")
+            raise UnknownKindError("kind: neither offer, answer nor withdrawal")
 
 
 def _offer(facts: Members) -> Offer:
@@ -178,6 +189,7 @@ def _offer(facts: Members) -> Offer:
         rendering=facts.matching("rendering", _HEX128)
         if facts.has("rendering")
         else None,
+        rendezvous=facts.domain("rendezvous") if facts.has("rendezvous") else None,
     )
 
 
@@ -193,6 +205,7 @@ def _answer(facts: Members) -> Answer:
         size=facts.number("size"),
         expires=facts.number("expires"),
         trace=facts.matching("trace", ID),
+        refused=facts.matching("refused", _REFUSAL) if facts.has("refused") else "",
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from maild import ids
+from maild.mail.address import AddressError, mail_domain
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
 from maild.mail.transfer import LONGEST_CONFIRMATION, Kind, Lifetimes
@@ -172,6 +173,7 @@ async def _share(
         listener.lifetimes,
         now,
         note=_note(arrived) if arrived else "",
+        via=_via(arrived) if arrived else "",
         confirm=_confirm(arrived.share["Confirm"]) if arrived else 0,
     )
     if item.is_live:
@@ -189,6 +191,7 @@ def _queue_shares(
     now: float,
     *,
     note: str,
+    via: str,
     confirm: int,
 ) -> list[Transfer]:
     return [
@@ -201,10 +204,19 @@ def _queue_shares(
             lifetimes,
             now,
             note=note,
+            via=via,
             confirm=confirm,
         )
         for recipient, names in zip(transaction.recipients, fresh, strict=True)
     ]
+
+
+def _via(arrived: Arrived) -> str:
+    """Return the rendezvous that is to pass the offer on; raise if it is no domain."""
+    try:
+        return mail_domain(arrived.share["Via"]) if arrived.share["Via"] else ""
+    except AddressError as error:
+        raise ReplyError(replies.NOT_ROUTABLE) from error
 
 
 def _confirm(said: str) -> int:

@@ -26,6 +26,7 @@ from maild.store.transfer_moves import (
     hold,
     progress,
     progress_together,
+    routed,
 )
 from maild.store.transfer_queue import (
     WHEN_CLOSED,
@@ -39,6 +40,7 @@ from maild.store.transfer_queue import (
     expire_due,
     forget_finished,
     hasten,
+    hasten_one,
     last_due,
     next_due,
     next_expiry,
@@ -81,6 +83,7 @@ __all__ = [
     "get",
     "go",
     "hasten",
+    "hasten_one",
     "hold",
     "is_answered",
     "last_due",
@@ -94,13 +97,14 @@ __all__ = [
     "prepared",
     "progress",
     "progress_together",
+    "routed",
     "share",
     "withdraw_if_over",
 ]
 
 LONGEST_TICKET = 30 * 86400.0
 """Seconds: a ticket's lifetime is the recipient's word, our queue's patience is not."""
-_DECLINED = Reply(550, "7.1", "the recipient has declined")
+DECLINED = Reply(550, "7.1", "the recipient has declined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def share(
     now: float,
     *,
     note: str = "",
+    via: str = "",
     confirm: float = 0.0,
 ) -> Transfer:
     """Queue an item of the account's Library for ``recipient`` (seed 213).
@@ -128,6 +133,7 @@ def share(
     The same item to the same address is sent once: an open (or sent) share of it is
     returned as it is.  The recipient becomes a contact.  Used by BURL on submission and
     by copying into ``Share/<address>``.  What is live goes out when it is closed.
+    ``via``: the rendezvous that passes the offer on, "" for none.
     ``confirm``: seconds in which go has to be said once it is prepared; 0: need not.
     """
     row = tx.one(
@@ -158,6 +164,7 @@ def share(
         nonce=fresh.nonce,
         due=begins,
         name=row[0],
+        via=via,
         confirm=confirm,
     )
     accounts.add_contact(tx, account_id, recipient)
@@ -202,8 +209,22 @@ def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bo
             expires=min(float(answer.expires), now + LONGEST_TICKET),
         )
         update(tx, transfer)
-    advance(tx, transfer.id, event, now, reply=None if answer.accepted else _DECLINED)
+    advance(tx, transfer.id, event, now, reply=_why(answer))
     return True
+
+
+def _why(answer: Answer) -> Reply | None:
+    """Return why nothing is sent, as the reply that the sender is shown."""
+    if answer.accepted:
+        return None
+    if not answer.refused:
+        return DECLINED
+    code, _, rest = answer.refused.partition(" ")
+    status, _, text = rest.partition(" ")
+    kind, _, detail = status.partition(".")
+    if kind != code[0] or not detail:
+        detail, text = "", rest
+    return Reply(int(code), detail, text)
 
 
 def is_answered(tx: Tx, answer: Answer) -> bool:

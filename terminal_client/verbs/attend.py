@@ -20,10 +20,11 @@ from terminal_client.terminal import Terminal
 def attend(
     context: typer.Context, as_json: JsonOption = False, named: ProfileOption = None
 ) -> None:
-    """Stay connected, and say what comes: offers, and numbers that ask who you are.
+    """Stay connected, and say what comes.
 
-    Whom the rendezvous has told your address meanwhile, or you theirs, is remembered:
-    sending back asks nothing. With --json one line for each. Ctrl-C ends it.
+    That is offers, and numbers that ask for your mail address. Whom the rendezvous has
+    told your address meanwhile, or you theirs, is remembered: sending back asks
+    nothing. With --json one line for each. Ctrl-C ends it.
     """
     screen.run(_attend(screen.chosen(context, named), as_json=as_json))
 

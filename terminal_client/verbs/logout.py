@@ -23,7 +23,9 @@ def logout(
     ] = False,
     named: ProfileOption = None,
 ) -> None:
-    """Forget the password and the account, and the number if there is one.
+    """Forget the password and the account.
+
+    And the number at a rendezvous, if there is one.
 
     Nothing on the server changes.  What was uploaded from here stays remembered for
     the next login, so that no file is uploaded twice, and so do your contacts; --forget

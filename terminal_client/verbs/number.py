@@ -26,7 +26,7 @@ from terminal_client.verbs.login import (
 )
 
 app = typer.Typer(
-    help="Your number at a rendezvous: who knows it can ask for your mail address.",
+    help="Your number, at a rendezvous.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -23,7 +23,7 @@ from terminal_client.recording import (
     NameOption,
     Recording,
 )
-from terminal_client.screen import JsonOption, ProfileOption
+from terminal_client.screen import JsonOption, NoThumbnailOption, ProfileOption
 from terminal_client.submission import Sent
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
@@ -49,6 +49,7 @@ def send(
         bool,
         typer.Option("--wait", help="Wait until it was delivered, declined or failed."),
     ] = False,
+    no_thumbnail: NoThumbnailOption = False,
     confirm: Annotated[
         bool,
         typer.Option(
@@ -93,8 +94,8 @@ def send(
     (-) and sends what has come of it.
     """
     seconds = _seconds(within, confirm=confirm)
-    record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
     people.check(to)
+    record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
     path = Path(what).expanduser()
     source: Path | str = path if "/" in what or path.exists() else what
     status = screen.run(
@@ -107,6 +108,7 @@ def send(
             confirm=seconds,
             patient=not no_wait,
             wait=wait,
+            thumbnail=not no_thumbnail,
             as_json=as_json,
         )
     )
@@ -132,6 +134,7 @@ async def _send(
     confirm: int,
     patient: bool,
     wait: bool,
+    thumbnail: bool,
     as_json: bool,
 ) -> int:
     name = source if isinstance(source, str) else source.name
@@ -154,6 +157,7 @@ async def _send(
                     source,
                     *recipients,
                     note=note,
+                    thumbnail=thumbnail,
                     confirm=confirm,
                     progress=begin(name),
                     queued=queued,
