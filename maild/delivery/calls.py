@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from secrets import SystemRandom
 from time import monotonic
@@ -30,7 +29,7 @@ from maild.mail.reply import Reply, ReplyError
 from maild.mail.turn import End
 from maild.store import appointments
 from maild.store.appointments import Appointment
-from maild.store.errors import StoreBrokenError, StoreError
+from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 from maild.turn.visitors import Visitors
 from maild.wire import smtp_turn
@@ -48,6 +47,8 @@ AGAIN_MOST = 300.0
 """Most seconds between two calls."""
 LOOK = 60.0
 """Seconds after which the offers are looked at without a reason."""
+AFTER_ERROR = 1.0
+"""Seconds until the next look when the store could not answer."""
 WORTH = 5.0
 """Seconds that a call must have lasted to be followed by the next one at once."""
 NO_STOP = Reply(451, "4.4", "no server to call")
@@ -124,9 +125,13 @@ class CallStation:
         with self._store.changes.watch("queue") as watch:  # an answer is queued there
             async with asyncio.TaskGroup() as group:
                 while not self._store.broken:
-                    with suppress(StoreError):  # the next look may go well
+                    pause = min(LOOK, self._settings.call_after)
+                    try:
                         await self._look(group, watch.wake)
-                    await watch.wait(min(LOOK, self._settings.call_after))
+                    except Exception:  # noqa: BLE001 - the next look may go well
+                        _log.exception("a look at what is awaited failed")
+                        await asyncio.sleep(AFTER_ERROR)
+                    await watch.wait(pause)
         raise StoreBrokenError("the device refused a sync")
 
     async def _look(self, group: asyncio.TaskGroup, wake: Callable[[], None]) -> None:

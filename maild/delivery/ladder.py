@@ -103,7 +103,11 @@ class Ladder:
         connection = self._means.callers.take(*self._callers(route.domain))
         if connection is None:
             return None
-        host, port = connection.getpeername()[:2]
+        try:
+            host, port = connection.getpeername()[:2]
+        except OSError:  # it has just gone
+            connection.close()
+            return None
         stop = Stop(route.domain, ipaddress.ip_address(host), port)
         return await self._means.client.connect_by(connection, route, stop, CALLED)
 

@@ -109,7 +109,6 @@ class Turning(Connection):
         half.take_over()
         try:
             if await self._has_met(party, half, patience):
-                self._is_handed_over = self._leaving = True
                 if half.splice is not None:
                     await half.splice.done
                 return
@@ -117,7 +116,8 @@ class Turning(Connection):
             transport.set_protocol(self)
             raise
         finally:
-            self._is_handed_over |= half.splice is not None
+            if half.is_taken:
+                self._is_handed_over = self._leaving = True
             half.leave()
         transport.set_protocol(self)
         self.say(nobody)

@@ -99,6 +99,7 @@ def _turned(call: _Call) -> socket.socket | None:
     if transport.is_closing() or transport.get_write_buffer_size() or ours is None:
         transport.abort()  # it does not even take one line
         return None
+    call.half.is_taken = True
     taken = socket.socket(fileno=os.dup(ours.fileno()))
     taken.setblocking(False)
     call.taken.set_result(None)

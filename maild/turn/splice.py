@@ -46,6 +46,8 @@ class Half(asyncio.Protocol):
         """Done when the connection is of no more use."""
         self.has_ended = False
         """Whether the peer has closed its side."""
+        self.is_taken = False
+        """Whether the peer has been told 250: what follows is no answer of ours."""
 
     def take_over(self) -> None:
         """Take the connection from whoever has read from it so far."""
@@ -117,6 +119,7 @@ class Splice:
         self.done: asyncio.Future[Why] = self._loop.create_future()
         for half in self._halves:
             half.splice = self
+            half.is_taken = True
         self._timer = self._loop.call_later(idle / LOOKS, self._look)
 
     @property

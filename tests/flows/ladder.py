@@ -88,7 +88,11 @@ def acquainted(programs: Programs, folder: Path) -> None:
         "bob is asked for his address",
     )
     programs.mshare("bob", "accept", asking)
-    programs.mshare("alice", "send", first, number, "--no-wait")
+    again = "send", first, number, "--no-wait"
+    eventually(
+        lambda: programs.mshare("alice", *again, expect=None).status == 0,
+        "alice knows bob's address",
+    )
     offer_at(programs, "bob", first.name)
 
 

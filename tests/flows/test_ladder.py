@@ -119,6 +119,28 @@ def test_the_direct_way_is_taken_as_soon_as_it_opens(tmp_path: Path) -> None:
         assert f"via={RENDEZVOUS}+direct" in line
 
 
+@pytest.mark.timeout(300)
+def test_a_kill_of_the_rendezvous_costs_no_octet_twice(tmp_path: Path) -> None:
+    """Both call again as soon as it is back, and go on where they were."""
+    size = 24 * MIB
+    file = file_of(tmp_path, "killed.bin", size)
+    with closed_way(tmp_path / "p", rate=4 * MIB) as (programs, _, road):
+        acquainted(programs, tmp_path)
+        offer_id = offered(programs, file)
+        programs.mshare("bob", "accept", offer_id)
+        eventually(lambda: road.up > 8 * MIB, "content goes by the rendezvous")
+        middle = programs.servers["r"]
+        assert middle.process is not None
+        middle.process.kill()
+        middle.bury()
+        middle.start()
+        arrived(programs, file, tmp_path / "fetched")
+        assert sha256(tmp_path / "fetched") == sha256(file)
+        assert transfer_of(programs, "alice", file.name, "sent")["route"] == RENDEZVOUS
+        assert road.up <= size + 16 * MIB
+        assert stored_at(programs, "r") == []
+
+
 def test_a_stranger_gets_nowhere_by_the_rendezvous(tmp_path: Path) -> None:
     """Nothing is joined, relayed or stored for who knows no offer."""
     with closed_way(tmp_path / "p") as (programs, _, __):
