@@ -18,7 +18,7 @@ import typer
 from maild import complaint, demo, playground
 from maild.complaint import OperatorError
 from maild.config import STATIONS
-from maild.operator import account, checkpoint, queue, storage, story
+from maild.operator import account, checkpoint, offers, queue, storage, story
 from maild.operator.console import ConfigOption, configuration
 
 verbs: Final = typer.Typer(
@@ -89,6 +89,7 @@ def check_config(context: typer.Context, config: ConfigOption = None) -> None:
 
 verbs.add_typer(account.app, name="account")
 verbs.add_typer(queue.app, name="queue")
+verbs.add_typer(offers.app, name="offers")
 verbs.add_typer(checkpoint.app, name="checkpoint")
 verbs.command()(story.trace)
 verbs.command()(story.explain)

@@ -18,6 +18,7 @@ _submission = logging.getLogger("maild.submission")
 _queue = logging.getLogger("maild.queue")
 _delivery = logging.getLogger("maild.delivery")
 _imapd = logging.getLogger("maild.imapd")
+_rendezvous = logging.getLogger("maild.rendezvous")
 
 LONGEST = 1000
 """Characters of one foreign text in a line."""
@@ -128,6 +129,25 @@ def refused(
     )
 
 
+def judged(
+    queue_id: str, *, what: str, outcome: str, sender: str, to: str, trace: str
+) -> None:
+    """Log what the monitor says: taken, passed, or the cause of a refusal.
+
+    ``what``: offer, answer, withdrawal; unknown when it cannot be read.
+    """
+    _smtpd.info(
+        "%s: monitor: %s %s, from=<%s>, to=<%s>, trace=%s",
+        queue_id,
+        what,
+        outcome,
+        clean(sender),
+        clean(to),
+        trace,
+    )
+    metrics.offer_judged(what, outcome)
+
+
 def attempted(
     queue_id: str,
     *,
@@ -141,15 +161,18 @@ def attempted(
     rate: float,
     tls: str,
     trace: str,
+    via: str = "direct",
 ) -> None:
     """Log the outcome of one attempt.
 
-    ``outcome``: sent, deferred, bounced, offered.  ``octets`` crossed the wire in this
-    attempt from ``offset``; ``rate`` in octets a second; ``tls`` the version or "none".
+    ``outcome``: sent, deferred, bounced, offered, prepared.  ``octets`` crossed the
+    wire in this attempt from ``offset``; ``rate`` in octets a second; ``tls`` the
+    version or "none".  ``via``: "direct", the rendezvous that joined the two servers,
+    or both in turn.
     """
     _delivery.info(
         "%s: to=<%s>, relay=%s, delay=%s, delays=%s, dsn=%s, status=%s (%s), "
-        "octets=%d, offset=%d, rate=%.3g, tls=%s, trace=%s",
+        "octets=%d, offset=%d, rate=%.3g, tls=%s, trace=%s, via=%s",
         queue_id,
         clean(to),
         clean(relay) or "none",
@@ -163,6 +186,7 @@ def attempted(
         rate,
         tls,
         trace,
+        clean(via),
     )
     metrics.attempt_ended(outcome, octets)
 
@@ -187,6 +211,35 @@ def parted(
     )
 
 
+def address_asked(
+    request_id: str, *, sender: str, to: str, outcome: str, message_id: str, trace: str
+) -> None:
+    """Log what became of an address request that a number has submitted."""
+    _rendezvous.info(
+        "%s: address request: from=<%s>, to=<%s>, status=%s, message=%s, trace=%s",
+        clean(request_id),
+        clean(sender),
+        clean(to),
+        outcome,
+        message_id,
+        clean(trace),
+    )
+
+
+def address_answered(
+    request_id: str, *, sender: str, to: str, accepted: bool, trace: str
+) -> None:
+    """Log that a number has told its mail address, or not."""
+    _rendezvous.info(
+        "%s: address response: from=<%s>, to=<%s>, status=%s, trace=%s",
+        clean(request_id),
+        clean(to),
+        clean(sender),
+        "accepted" if accepted else "declined",
+        clean(trace),
+    )
+
+
 def notified(queue_id: str, *, to: str, delayed: bool, trace: str) -> None:
     """Log that the sender has been told; as Postfix's bounce daemon says it."""
     _queue.info(
@@ -195,6 +248,48 @@ def notified(queue_id: str, *, to: str, delayed: bool, trace: str) -> None:
         "delay" if delayed else "non-delivery",
         clean(to),
         trace,
+    )
+
+
+def spliced(
+    offer_id: str,
+    *,
+    clients: tuple[str, str],
+    octets: int,
+    seconds: float,
+    why: str,
+    trace: str,
+) -> None:
+    """Log that two servers were joined, and are not any more."""
+    _smtpd.info(
+        "%s: joined %s and %s: octets=%d, seconds=%.3g, end=%s, trace=%s",
+        clean(offer_id),
+        *clients,
+        octets,
+        seconds,
+        why,
+        clean(trace),
+    )
+
+
+def turned(offer_id: str, *, at: str, trace: str) -> None:
+    """Log that a call of ours was answered: the other side speaks as a client now."""
+    _delivery.info(
+        "%s: call to %s answered, roles turned, trace=%s",
+        clean(offer_id),
+        at,
+        clean(trace),
+    )
+
+
+def called_in_vain(name: str, *, at: str, why: str, trace: str) -> None:
+    """Log that a call of ours found nobody; the next one follows."""
+    _delivery.info(
+        "%s: call to %s in vain (%s), trace=%s",
+        clean(name),
+        at,
+        clean(why),
+        clean(trace),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from maild import delivery_log
 from maild.delivery.work import Tally
 from maild.mail.reply import Reply
-from maild.mail.transfer import Event, IllegalTransitionError
+from maild.mail.transfer import Event, IllegalTransitionError, State
 from maild.store import trace, transfers
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
@@ -17,6 +17,7 @@ from maild.store.transfers import Transfer
 _WORDS = {
     Event.DELIVER: "sent",
     Event.OFFER_TAKEN: "offered",
+    Event.PREPARE: "prepared",
     Event.FAIL_FOR_NOW: "deferred",
     Event.FAIL_FOR_GOOD: "bounced",
 }
@@ -55,10 +56,18 @@ def failed(reply: Reply) -> Outcome:
     return Outcome(event, reply)
 
 
-def content_starts(tx: Tx, transfer: Transfer, now: float, event: TraceEvent) -> None:
-    """Record that the server let content through (a job)."""
+READY = Outcome(Event.PREPARE, Reply(250, "1.5", "the server would take it"))
+"""Of an attempt whose content waits for the sender's go."""
+
+
+def content_flows(
+    tx: Tx, transfer: Transfer, route: str, now: float, event: TraceEvent
+) -> None:
+    """Record that the server lets content through, and by which way (a job)."""
     _check(tx, transfer)
-    transfers.advance(tx, transfer.id, Event.CONTENT_STARTS, now)
+    transfers.routed(tx, transfer.id, route)
+    if transfers.get(tx, transfer.id).state is not State.TRANSFERRING:
+        transfers.advance(tx, transfer.id, Event.CONTENT_STARTS, now)
     trace.note(tx, event)
 
 
@@ -85,13 +94,17 @@ def record(
     _check(tx, transfer)
     if tally.landed:
         transfers.progress(tx, transfer.id, tally.landed, now)
-    transfers.advance(
-        tx,
-        transfer.id,
-        outcome.event,
-        now,
-        reply=outcome.reply.with_text(delivery_log.clean(outcome.reply.text)),
-        relay=tally.relay,
-        due=due if outcome.event is Event.FAIL_FOR_NOW else None,
-    )
+    reply = outcome.reply.with_text(delivery_log.clean(outcome.reply.text))
+    if outcome.event is Event.PREPARE:
+        transfers.prepared(tx, transfer.id, now, reply, tally.relay)
+    else:
+        transfers.advance(
+            tx,
+            transfer.id,
+            outcome.event,
+            now,
+            reply=reply,
+            relay=tally.relay,
+            due=due if outcome.event is Event.FAIL_FOR_NOW else None,
+        )
     trace.note(tx, event)

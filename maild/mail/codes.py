@@ -34,7 +34,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "2.1.5": Meaning(
         "Destination address valid",
-        "The recipient's address is accepted.",
+        "The recipient's address is accepted; of a prepared transfer: its server would "
+        "take the content.",
         "Nothing.",
     ),
     "2.7.0": Meaning(
@@ -93,8 +94,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "4.4.7": Meaning(
         "Delivery time expired",
-        "The transfer could not be made yet, or not answered in time. A delayed one is"
-        " still being tried.",
+        "The transfer could not be made yet, or was not answered, or let go by its "
+        "sender (mshare go), in time. A delayed one is still being tried.",
         "Nothing, while it is being tried. Once it has expired, send it again; queue "
         "show tells what stood in the way.",
     ),
@@ -124,6 +125,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "Wait a little. For a server of your own, look at the limits in [smtp], "
         "[submission] and [imap].",
     ),
+    "4.7.1": Meaning(
+        "Delivery not authorized, message refused",
+        "A number has asked for too many mail addresses, or has been asked by too many"
+        " others who wait for its answer; or servers wanted to meet at a rendezvous for"
+        " an offer that is over, or used up.",
+        "Wait an hour, or until some of the requests are answered.",
+    ),
     "4.7.4": Meaning(
         "Security features not supported",
         "Content with a ticket travels inside TLS to servers that can resume only, and"
@@ -137,6 +145,19 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "name, or an unknown authority or fingerprint.",
         "Check its certificate with its operator. For a private authority set "
         "[delivery] ca_file, for one certificate a fingerprint in the peer entry.",
+    ),
+    "4.7.8": Meaning(
+        "Authentication credentials invalid",
+        "A rendezvous does not know the offer for which two servers were to meet "
+        "there, or does not prove that it knows it.",
+        "It is tried again by itself, the direct way first. If it stays, open that "
+        "way.",
+    ),
+    "4.7.28": Meaning(
+        "Mail flood detected",
+        "More offers in a minute than one sender may make there.",
+        "Nothing: they are made again by themselves, a few at a time. The operator of "
+        "that server can allow more: [smtp] offers_per_minute.",
     ),
     "5.0.0": Meaning(
         "Other undefined status",
@@ -163,6 +184,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The sender's address is malformed.",
         "Check the address that your program is set up with.",
     ),
+    "5.1.8": Meaning(
+        "Bad sender's system address",
+        "The asking number has no mail address of its own yet, which the other would "
+        "have to be told.",
+        "Log in to the rendezvous again: mshare number login. It tells the address.",
+    ),
     "5.1.10": Meaning(
         "Recipient address has null MX",
         "The recipient's domain says in DNS that it takes no mail.",
@@ -173,6 +200,20 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "It is larger than all that the account may hold, even if it held nothing.",
         "Send something smaller, or ask the operator of that server for more: maild "
         "account quota.",
+    ),
+    "5.2.3": Meaning(
+        "Message length exceeds administrative limit",
+        "What is offered is larger than the rendezvous or the receiving server lets "
+        "anybody offer.",
+        "Send something smaller; the operator of that server can allow more: [smtp] "
+        "offer_size_limit.",
+    ),
+    "5.3.3": Meaning(
+        "System not capable of selected features",
+        "A number at a rendezvous passes address requests: it has no library, sends no "
+        "mail and takes none.",
+        "Upload to your own server, and send to a mail address; mshare send finds the "
+        "address of a number by itself.",
     ),
     "5.3.4": Meaning(
         "Message too big for system",
@@ -196,9 +237,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "5.4.7": Meaning(
         "Delivery time expired",
-        "The transfer could not be made in the time that the queue allows.",
+        "The transfer could not be made in the time that the queue allows, or an offer "
+        "or answer came when its time was over.",
         "Send it again once the other server can be reached; queue show tells what "
-        "stood in the way.",
+        "stood in the way. Refused at once: compare the clocks of both servers.",
     ),
     "5.5.0": Meaning(
         "Other or undefined protocol status",
@@ -221,6 +263,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "An argument or parameter is malformed or not known here.",
         "Update or report the program that sent it.",
     ),
+    "5.5.5": Meaning(
+        "Wrong protocol version",
+        "The facts of an offer, answer or withdrawal (application/vnd.maild+json) "
+        "cannot be read: they are malformed, or of a version that is not known there.",
+        "Update or report the server that sent it; docs/protocol.md has the schema.",
+    ),
     "5.6.0": Meaning(
         "Other or undefined media error",
         "The content is not what was offered or announced: another size, another "
@@ -230,14 +278,21 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "5.6.1": Meaning(
         "Media not supported",
         "The message has a form that cannot be taken here: an upload is exactly one "
-        "part.",
-        "Upload with mshare, or send it as ordinary mail.",
+        "part; or files of the type that is offered are not taken there.",
+        "Upload with mshare, or send it as ordinary mail. Which types are refused is "
+        "for the operator of the other server to say: [smtp] offer_types_refused.",
     ),
     "5.6.3": Meaning(
         "Conversion required but not supported",
         "The message needs BINARYMIME or 8BITMIME, which the other server does not "
         "offer.",
         "Send it in another encoding; an item of the Library is encoded by itself.",
+    ),
+    "5.6.5": Meaning(
+        "Conversion failed",
+        "The thumbnail of an offer cannot be shown: more than one, more than 10 KiB or "
+        "1024 pixels wide or high, or not a whole JPEG or PNG.",
+        "Send it without: mshare send --no-thumbnail (or upload --again with it).",
     ),
     "5.6.6": Meaning(
         "Message content not available",
@@ -265,6 +320,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "For content, send an offer and wait until it is accepted: mshare send. For a "
         "server in a private network, the operator sets [delivery] private_networks or"
         " a peer entry.",
+    ),
+    "5.7.7": Meaning(
+        "Message integrity failure",
+        "An offer, answer or withdrawal says another sender or recipient than its "
+        "envelope, or that its content comes from elsewhere: it was altered or forged.",
+        "Send it from the server of the sender's own domain.",
     ),
     "5.7.8": Meaning(
         "Authentication credentials invalid",

@@ -16,6 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 from maild.complaint import OperatorError
 from maild.config import Configuration
 from maild.login import make_keys
+from maild.mail import number
 from maild.mail.address import Address, AddressError, parse_address
 from maild.mail.plain import amount
 from maild.operator.console import (
@@ -28,7 +29,7 @@ from maild.operator.console import (
     show,
     show_one,
 )
-from maild.store import accounts, transfers
+from maild.store import accounts, address_requests, transfers
 from maild.store import quota as store_quota
 from maild.store.accounts import Account, ScramKeys
 from maild.store.index import Tx
@@ -78,8 +79,13 @@ def add(
         if records.read(accounts.find, wanted) is not None:
             raise OperatorError(f"{wanted} is there already", os.EX_CANTCREAT)
         password, shown = _password(password_stdin, generate)
-        now = records.store.clock()
-        records.write(accounts.create, wanted, fresh_keys(password), now)
+        records.write(
+            accounts.create,
+            wanted,
+            fresh_keys(password),
+            records.store.clock(),
+            is_number=_is_number(settings, wanted),
+        )
     _report(f"{wanted} has been added", password if shown else None)
 
 
@@ -205,9 +211,29 @@ def own_address(settings: Configuration, text: str) -> Address:
     domains = sorted(parse_address(f"x@{d}").domain for d in settings.server.domains)
     if address.domain not in domains:
         raise OperatorError(f"{address}: this server has {', '.join(domains)} only")
-    if address.tag:
+    if _is_number(settings, address):
+        _check_number(address)
+    elif address.tag:
         raise OperatorError(f"{address}: what follows a + is not part of an account")
     return address
+
+
+def _is_number(settings: Configuration, address: Address) -> bool:
+    """Whether an account is one of a rendezvous."""
+    return any(
+        parse_address(f"x@{domain}").domain == address.domain
+        for domain in settings.rendezvous.domains
+    )
+
+
+def _check_number(address: Address) -> None:
+    """Refuse what is not one country's number in its one form (E.164)."""
+    try:
+        found = number.normal(address.local)
+    except number.NumberError as error:
+        raise OperatorError(f"{address}: {error}, such as +14155550101") from error
+    if found != address.local:
+        raise OperatorError(f"{address}: the form of this number is {found}")
 
 
 def fresh_keys(password: str) -> ScramKeys:
@@ -283,6 +309,7 @@ def _confirmed(question: str) -> bool:
 def _remove(tx: Tx, account_id: int, now: float) -> None:
     """Remove an account; who waits for something of it is told (a job)."""
     transfers.cancel_all(tx, account_id, now)
+    address_requests.forget_account(tx, accounts.get(tx, account_id))
     accounts.remove(tx, account_id)
 
 

@@ -13,10 +13,15 @@ from maild.identity import Identity
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.smtpd.known import Residents, Room
+from maild.smtpd.monitoring import Monitor
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
+from maild.store.address_verdict import USUAL, Bounds
 from maild.store.house import Store
 from maild.store.sharing import Shared
+from maild.turn.callers import Callers
+from maild.turn.gate import OfferGate
+from maild.turn.meeting import Meeting
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -48,6 +53,15 @@ class Guests:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Where the ends of offers log in, and meet."""
+
+    gate: OfferGate
+    meeting: Meeting
+    callers: Callers
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """One kind of listener: what it is for, its limits, and what it works with.
 
@@ -72,12 +86,17 @@ class Listener:
     residents: Residents
     room: Room
     promises: Promises
+    monitor: Monitor
     threads: ThreadPoolExecutor
     """Where octets are hashed and written, which waits for the device only."""
     socket_threads: ThreadPoolExecutor
     """Where chunks are read from sockets in clear; a thread for each."""
     pieces: Shared
     """Of all chunks that arrive, whatever the listener."""
+    asking: Bounds = USUAL
+    """What numbers may ask for here."""
+    turns: Turns | None = None
+    """None where nobody may turn a connection."""
 
     def may_be_plain(self, client: str) -> bool:
         """Whether ticketed content may come from IP ``client`` without TLS."""

@@ -6,24 +6,31 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from maild.identity import Identity
 from maild.login import Gate
+from maild.mail.monitor import Policy
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.smtpd.connection import Connection
 from maild.smtpd.door import Door
 from maild.smtpd.known import Residents, Room
-from maild.smtpd.listener import Guests, Listener
+from maild.smtpd.listener import Guests, Listener, Turns
+from maild.smtpd.monitoring import Monitor
 from maild.smtpd.pieces import new_pieces
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
+from maild.store.address_verdict import USUAL, Bounds
 from maild.store.house import Store
+from maild.turn.visitors import Visitors
 
 _log = logging.getLogger(__name__)
 
@@ -44,13 +51,20 @@ class SmtpStation:
         identity: Identity,
         store: Store,
         gate: Gate,
+        asking: Bounds = USUAL,
+        *,
+        turns: Turns | None = None,
+        visitors: Visitors | None = None,
     ) -> None:
+        self._turns = turns
+        self._visitors = visitors
         self._smtp = smtp
         self._submission = submission
         self._lifetimes = lifetimes
         self._identity = identity
         self._store = store
         self._gate = gate
+        self._asking = asking
         self._doors: set[Door] = set()
         self._sessions: set[Connection] = set()
         self._kept: list[Checkpoints] = []
@@ -63,9 +77,9 @@ class SmtpStation:
     def addresses(self) -> list[tuple[str, int]]:
         """Where the station listens, in the order of its settings (for port 0)."""
         return [
-            socket.getsockname()[:2]
+            each.getsockname()[:2]
             for server in self._servers
-            for socket in server.sockets[:1]
+            for each in server.sockets[:1]
         ]
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -75,20 +89,38 @@ class SmtpStation:
             ThreadPoolExecutor(WORKERS, "smtpd") as threads,
             ThreadPoolExecutor(most, "smtpd-socket") as socket_threads,
         ):
+            receiving = self._receiving(threads, socket_threads)
+            submitting = self._submitting(threads, socket_threads)
             try:
-                await self._listen(threads, socket_threads)
+                await self._listen(receiving, submitting)
                 started()
-                await asyncio.Future()
+                with self._receiving_visitors(receiving):
+                    await asyncio.Future()
             finally:
                 await self._close()
 
-    async def _listen(
-        self, threads: ThreadPoolExecutor, socket_threads: ThreadPoolExecutor
-    ) -> None:
+    def _receiving_visitors(self, listener: Listener) -> AbstractContextManager[None]:
+        """Take connections that we have opened ourselves, as from any stranger.
+
+        Their address is that of who has turned them: it vouches for nothing.
+        """
+        if self._visitors is None:
+            return nullcontext()
+        strangers = replace(listener, plain_networks=(), turns=None)
+
+        async def receive(connection: socket.socket) -> None:
+            loop = asyncio.get_running_loop()
+            _, session = await loop.connect_accepted_socket(
+                lambda: Session(strangers, self._sessions), connection
+            )
+            if session.own_task is not None:
+                await asyncio.wait([session.own_task])
+
+        return self._visitors.received_by(receive)
+
+    async def _listen(self, smtp: Listener, submission: Listener) -> None:
         # The library tells of every connection; our own log says it better.
         logging.getLogger("mail.log").setLevel(logging.WARNING)
-        smtp = self._receiving(threads, socket_threads)
-        submission = self._submitting(threads, socket_threads)
         tls = self._identity.tls
         await self._bind(self._smtp.listen, smtp, None)
         if tls is not None:
@@ -136,9 +168,11 @@ class SmtpStation:
             residents=self._residents,
             room=Room(self.promises.free_space, threads),
             promises=self.promises,
+            monitor=self._monitor(threads),
             threads=threads,
             socket_threads=socket_threads,
             pieces=self._pieces,
+            turns=self._turns,
         )
 
     def _submitting(
@@ -161,10 +195,18 @@ class SmtpStation:
             residents=self._residents,
             room=Room(self.promises.free_space, threads),
             promises=self.promises,
+            monitor=self._monitor(threads),
             threads=threads,
             socket_threads=socket_threads,
             pieces=self._pieces,
+            asking=self._asking,
         )
+
+    def _monitor(self, threads: ThreadPoolExecutor) -> Monitor:
+        settings = self._smtp
+        largest = min(settings.offer_size_limit, settings.size_limit)
+        policy = Policy(largest, settings.offer_types_refused)
+        return Monitor(policy, settings.offers_per_minute, self._store, threads)
 
     def _checkpoints(self, threads: ThreadPoolExecutor) -> Checkpoints:
         kept = Checkpoints(

@@ -11,7 +11,7 @@ from maild.mail.address import Address, parse_address
 from maild.mail.offer import Answer, Offer
 from maild.mail.offer import proof as proof_of
 from maild.mail.transfer import Kind
-from maild.store import accounts, messages, quota, transfers
+from maild.store import accounts, messages, numbers, quota, transfers
 from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Row, Tx
 
@@ -52,7 +52,7 @@ class Accepted:
 
 
 SELECT = """SELECT id, nonce, sender, recipient, name, type, size, sha256, created,
-    expires, home, trace, note, rendering, state, content_id FROM offer """
+    expires, home, trace, note, rendering, state, content_id, via FROM offer """
 
 
 def received(
@@ -61,11 +61,17 @@ def received(
     """Keep an offer that lies in INBOX as ``content_id``; False when its id is known.
 
     Id and size are the sender's words, and only its recipient can know the id before.
+    Its answer goes by the rendezvous that it names only if that is the recipient's own.
     """
+    own = numbers.rendezvous_of(tx, account_id) if offer.rendezvous else None
+    # A stranger must not choose where we connect to (CWE-918).
+    via = own.domain if own is not None and own.domain == offer.rendezvous else ""
     added = tx.run(
         """INSERT INTO offer (id, account_id, sender, recipient, nonce, name, type,
-            size, sha256, home, note, content_id, expires, trace, created, rendering)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+            size, sha256, home, note, content_id, expires, trace, created, rendering,
+            via)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+            ?17)
         ON CONFLICT DO NOTHING""",
         offer.id,
         account_id,
@@ -83,6 +89,7 @@ def received(
         offer.trace,
         now,
         offer.rendering,
+        via,
     )
     if added:
         messages.hold_content(tx, content_id)
@@ -144,7 +151,8 @@ def decide(
         expires=int(expires),
         trace=offer.trace,
     )
-    _queue_answer(tx, account_id, answer, fresh.queue_id, now)
+    via = offer.rendezvous or ""
+    _queue_answer(tx, account_id, answer, fresh.queue_id, via, now)
     tx.changed(f"account:{account_id}")
     if accepted:
         quota.check(tx, account_id)
@@ -152,7 +160,7 @@ def decide(
 
 
 def _queue_answer(
-    tx: Tx, account_id: int, answer: Answer, queue_id: str, now: float
+    tx: Tx, account_id: int, answer: Answer, queue_id: str, via: str, now: float
 ) -> None:
     facts = compose.Facts(
         message_id=f"{queue_id}@{answer.recipient.domain}", now=now, trace=answer.trace
@@ -176,6 +184,7 @@ def _queue_answer(
         transfer,
         content_id=content_id,
         ticket_size=answer.size if answer.accepted else None,
+        via=via,
     )
     transfers.add(tx, transfer, now)
 
@@ -295,6 +304,15 @@ def open_offers(tx: Tx, account_id: int, now: float) -> list[tuple[Offer, str]]:
     rows = tx.all(
         SELECT + "WHERE account_id = ?1 ORDER BY created DESC, id", account_id
     )
+    return _listed(rows, now)
+
+
+def everyones(tx: Tx, now: float) -> list[tuple[Offer, str]]:
+    """Return the offers of all accounts, as `open_offers` does one's."""
+    return _listed(tx.all(SELECT + "ORDER BY created DESC, id"), now)
+
+
+def _listed(rows: list[Row], now: float) -> list[tuple[Offer, str]]:
     found: list[tuple[Offer, str]] = []
     for row in rows:
         offer = from_row(row)
@@ -321,4 +339,5 @@ def from_row(row: Row) -> Offer:
         trace=row[11],
         note=row[12],
         rendering=row[13],
+        rendezvous=row[16] or None,
     )

@@ -13,7 +13,7 @@ from email.header import decode_header, make_header
 from maild.mail.reply import Reply
 from maild.mail.transfer import ACTIVE, FINAL, SILENT, Event, Kind, State, retry_delay
 from maild.mail.transfer import advance as next_state
-from maild.store import messages, trace, transfer_view, withdrawals
+from maild.store import messages, passed, trace, transfer_view, withdrawals
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
@@ -21,6 +21,8 @@ from maild.store.transfer_records import Transfer, get, insert, of_item, update
 
 LONGEST = 500
 """Characters of a peer's reply that are kept."""
+_BEGIN_ANEW = frozenset({Event.ACCEPT, Event.PREPARE, Event.GO})
+"""After these the attempts that failed before do not count."""
 
 
 def add(tx: Tx, transfer: Transfer, now: float) -> bool:
@@ -72,7 +74,7 @@ def advance(
     old = get(tx, transfer_id)
     state = next_state(old.state, event)
     failed = event is Event.FAIL_FOR_NOW
-    attempts = 0 if event is Event.ACCEPT else old.attempts + failed
+    attempts = 0 if event in _BEGIN_ANEW else old.attempts + failed
     new = replace(
         old,
         state=state,
@@ -89,11 +91,14 @@ def advance(
     if reply is not None:
         text = "".join(c if c.isprintable() else "?" for c in reply.text[:LONGEST])
         new = replace(new, status=reply.status or str(reply.code), reply=text)
-    new = transfer_view.show(tx, release_content(tx, new), now)
+    new = transfer_view.show(
+        tx, release_content(tx, new), now, is_short=event is Event.GO
+    )
     update(tx, new)
     said = f"{event} {new.status} {new.reply}" if reply is not None else str(event)
     _note(tx, new, now, said.rstrip())
     withdrawals.after(tx, old, new, now)
+    passed.after(tx, new, now)
     return new
 
 
@@ -153,6 +158,12 @@ def progress_together(
     for transfer_id, (octets, rate) in moved.items():
         with suppress(NotFoundError):
             progress(tx, transfer_id, octets, now, rate)
+
+
+def routed(tx: Tx, transfer_id: str, route: str) -> None:
+    """Record by which ways content goes."""
+    tx.run("UPDATE transfer SET route = ?2 WHERE id = ?1", transfer_id, route)
+    transfer_view.show_numbers(tx, get(tx, transfer_id))
 
 
 def hold(tx: Tx, transfer_id: str, now: float, *, held: bool) -> Transfer:

@@ -50,6 +50,14 @@ class Transfer:
     """Of the item, or the Subject of a mail; `add` finds it."""
     rate: float = 0.0
     """Octets a second that the next hop acknowledges, while content moves; else 0."""
+    via: str = ""
+    """Domain of the rendezvous by which offer, answer and withdrawal go; "" is none."""
+    confirm: float = 0.0
+    """Seconds in which the sender has to say go once it is prepared; 0: need not."""
+    lasts: float | None = None
+    """When it would have expired, while ``expires`` is until when go may be said."""
+    route: str = ""
+    """How content went in the last attempt: direct, a rendezvous, both; "" is none."""
 
     @property
     def carries_ticket(self) -> bool:
@@ -109,13 +117,13 @@ def newly_queued(
 _COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,
     smtputf8, note, size, octets, nonce, ticket, ticket_size, attempts, due, expires,
     warned, status, reply, relay, trace, created, changed, finished, view_uid, name,
-    rate"""
+    rate, via, confirm, lasts, route"""
 SELECT = f"SELECT {_COLUMNS} FROM transfer "  # noqa: S608 - the columns are ours
 
 
 def insert(tx: Tx, transfer: Transfer) -> None:
     """Add a row."""
-    places = ", ".join(f"?{n}" for n in range(1, 31))
+    places = ", ".join(f"?{n}" for n in range(1, 35))
     tx.run(
         f"INSERT INTO transfer ({_COLUMNS}) VALUES ({places})",  # noqa: S608 - ours
         *_values(transfer),
@@ -129,7 +137,7 @@ def update(tx: Tx, transfer: Transfer) -> None:
         """UPDATE transfer SET state = ?2, held = ?3, item_id = ?4, content_id = ?5,
             octets = ?6, ticket = ?7, ticket_size = ?8, attempts = ?9, due = ?10,
             expires = ?11, status = ?12, reply = ?13, relay = ?14, changed = ?15,
-            finished = ?16, view_uid = ?17, rate = ?18,
+            finished = ?16, view_uid = ?17, rate = ?18, confirm = ?20, lasts = ?21,
             claimed_by = CASE WHEN ?19 THEN claimed_by END
         WHERE id = ?1""",
         transfer.id,
@@ -151,6 +159,8 @@ def update(tx: Tx, transfer: Transfer) -> None:
         transfer.view_uid,
         transfer.rate,
         transfer.state in ACTIVE,
+        transfer.confirm,
+        transfer.lasts,
     )
     tx.changed("queue", f"transfer:{transfer.id}")
 

@@ -2,8 +2,8 @@
 """Jobs on transfers: the queue, moved only by the table of `maild.mail.transfer`.
 
 The one door to `transfer_records` (rows), `transfer_moves` (one transfer),
-`transfer_queue` (all of them) and `transfer_view` (how they are shown); here stands how
-a share begins and how its answer comes in.
+`confirmation` (its sender's go), `transfer_queue` (all of them) and `transfer_view`
+(how they are shown); here stands how a share begins and how its answer comes in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from maild.mail.offer import Answer
 from maild.mail.reply import Reply
 from maild.mail.transfer import NEXT, UNDELIVERED, Event, Kind, Lifetimes
 from maild.store import accounts, mailboxes, transfer_view, withdrawals
+from maild.store.confirmation import go, prepared
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.transfer_moves import (
@@ -25,6 +26,7 @@ from maild.store.transfer_moves import (
     hold,
     progress,
     progress_together,
+    routed,
 )
 from maild.store.transfer_queue import (
     WHEN_CLOSED,
@@ -38,6 +40,7 @@ from maild.store.transfer_queue import (
     expire_due,
     forget_finished,
     hasten,
+    hasten_one,
     last_due,
     next_due,
     next_expiry,
@@ -78,7 +81,9 @@ __all__ = [
     "forget_finished",
     "freeze_rendering",
     "get",
+    "go",
     "hasten",
+    "hasten_one",
     "hold",
     "is_answered",
     "last_due",
@@ -89,15 +94,17 @@ __all__ = [
     "notices_due",
     "notified",
     "of_item",
+    "prepared",
     "progress",
     "progress_together",
+    "routed",
     "share",
     "withdraw_if_over",
 ]
 
 LONGEST_TICKET = 30 * 86400.0
 """Seconds: a ticket's lifetime is the recipient's word, our queue's patience is not."""
-_DECLINED = Reply(550, "7.1", "the recipient has declined")
+DECLINED = Reply(550, "7.1", "the recipient has declined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +125,16 @@ def share(
     now: float,
     *,
     note: str = "",
+    via: str = "",
+    confirm: float = 0.0,
 ) -> Transfer:
     """Queue an item of the account's Library for ``recipient`` (seed 213).
 
     The same item to the same address is sent once: an open (or sent) share of it is
     returned as it is.  The recipient becomes a contact.  Used by BURL on submission and
     by copying into ``Share/<address>``.  What is live goes out when it is closed.
+    ``via``: the rendezvous that passes the offer on, "" for none.
+    ``confirm``: seconds in which go has to be said once it is prepared; 0: need not.
     """
     row = tx.one(
         """SELECT name, size, trace, sha256 IS NULL AND library_uid IS NULL
@@ -153,6 +164,8 @@ def share(
         nonce=fresh.nonce,
         due=begins,
         name=row[0],
+        via=via,
+        confirm=confirm,
     )
     accounts.add_contact(tx, account_id, recipient)
     known = find_share(tx, transfer)
@@ -196,8 +209,22 @@ def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bo
             expires=min(float(answer.expires), now + LONGEST_TICKET),
         )
         update(tx, transfer)
-    advance(tx, transfer.id, event, now, reply=None if answer.accepted else _DECLINED)
+    advance(tx, transfer.id, event, now, reply=_why(answer))
     return True
+
+
+def _why(answer: Answer) -> Reply | None:
+    """Return why nothing is sent, as the reply that the sender is shown."""
+    if answer.accepted:
+        return None
+    if not answer.refused:
+        return DECLINED
+    code, _, rest = answer.refused.partition(" ")
+    status, _, text = rest.partition(" ")
+    kind, _, detail = status.partition(".")
+    if kind != code[0] or not detail:
+        detail, text = "", rest
+    return Reply(int(code), detail, text)
 
 
 def is_answered(tx: Tx, answer: Answer) -> bool:

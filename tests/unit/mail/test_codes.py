@@ -18,8 +18,11 @@ ROOT = Path(__file__).parents[3]
 
 FROM_ELSEWHERE = {
     "maild/delivery/client.py",
+    "maild/delivery/ladder.py",
     "maild/queue/notices.py",
     "maild/smtpd/replies.py",
+    "maild/store/passed.py",
+    "maild/store/transfers.py",
     "maild/wire/smtp_reply.py",
     "terminal_client/session_smtp.py",
 }
