@@ -21,6 +21,7 @@ from terminal_client.errors import TerminalError, UnreadError
 from terminal_client.screen import ProfileOption
 from terminal_client.verbs.accept import accept
 from terminal_client.verbs.decline import decline
+from terminal_client.verbs.edit import edit
 from terminal_client.verbs.explain import explain
 from terminal_client.verbs.get import get
 from terminal_client.verbs.inbox import inbox
@@ -28,9 +29,11 @@ from terminal_client.verbs.login import login
 from terminal_client.verbs.logout import logout
 from terminal_client.verbs.ls import ls
 from terminal_client.verbs.offers import offers
+from terminal_client.verbs.put import put
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
 from terminal_client.verbs.upload import upload
+from terminal_client.verbs.versions import versions
 
 verbs: Final = typer.Typer(
     name="mshare",
@@ -82,8 +85,25 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare get 7hqKzWbV -o ~/Videos/",
             "mshare get backup.tar -o - | tar x",
             "mshare get --follow film.mov -o - | mpv -",
+            "mshare get notes.txt --version 2",
         ),
     ),
+    (
+        edit,
+        (
+            "mshare edit notes.txt",
+            "mshare edit photo.tiff --with gimp",
+            "mshare edit budget.ods --with 'soffice --nologo' --keep",
+        ),
+    ),
+    (
+        put,
+        (
+            "mshare put draft.pdf 7hqKzWbV",
+            "mshare put new.iso debian.iso --base old.iso",
+        ),
+    ),
+    (versions, ("mshare versions notes.txt", "mshare versions 7hqKzWbV --json")),
     (explain, ("mshare explain 5.7.1", "mshare explain 550 5.1.1 no such account")),
 )
 """Each verb with its examples, in the order of a first day."""
