@@ -7,7 +7,7 @@ a file of any size can be compared; a gigabyte takes seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from terminal_client.landmarks import (
@@ -123,27 +123,26 @@ def _match(
     return None
 
 
-def _worth(ranges: Iterable[Range], size: int) -> list[Range]:
-    """Leave out references that are not worth it; together, `Fresh` is one."""
-    kept = sorted((r.size for r in ranges if isinstance(r, Kept)), reverse=True)
-    shortest = max(SHORTEST, kept[MOST_KEPT] + 1 if len(kept) > MOST_KEPT else 0)
+def _worth(ranges: Sequence[Range], size: int) -> list[Range]:
+    """Leave out references that are not worth it; what is new is one range again."""
+    shortest = min(SHORTEST, max(1, size))
+    kept = [one for one in ranges if isinstance(one, Kept) and one.size >= shortest]
+    kept = sorted(kept, key=lambda one: one.size, reverse=True)[:MOST_KEPT]
+    worth = set(map(id, kept))
     found: list[Range] = []
     at = 0
     for one in ranges:
-        following = at + one.size
-        if isinstance(one, Kept) and (one.size >= shortest or one.size == size):
-            last = found[-1] if found else None
+        last = found[-1] if found else None
+        if id(one) in worth and isinstance(one, Kept):
             if isinstance(last, Kept) and last.start + last.size == one.start:
                 found[-1] = Kept(last.start, last.size + one.size)
             else:
                 found.append(one)
+        elif isinstance(last, Fresh) and one.size:
+            found[-1] = Fresh(last.start, last.size + one.size)
         elif one.size:
-            last = found[-1] if found else None
-            if isinstance(last, Fresh):
-                found[-1] = Fresh(last.start, last.size + one.size)
-            else:
-                found.append(Fresh(at, one.size))
-        at = following
+            found.append(Fresh(at, one.size))
+        at += one.size
     return found
 
 

@@ -45,7 +45,7 @@ class Editing:
         must_be_whole(item)
         with Workbench.opened(self._who.directory, item) as bench:
             await in_thread(bench.must_be_of_now)
-            if not bench.has_base:
+            if not (bench.has_base and await _has_digest(bench.base, item.sha256)):
                 await self._fetch(item, bench.base, progress)
             tell = getattr(progress, "tell", None)
             if await in_thread(bench.begin) and tell is not None:

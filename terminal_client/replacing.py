@@ -34,6 +34,8 @@ PIECE = 256 * 1024
 """Octets sent at a time."""
 LONGEST_PLUS = 4096
 """Octets of a literal that need not be asked for (RFC 7888 §5: LITERAL-)."""
+LARGE = 256 * 1024 * 1024
+"""Octets that are not compared within a second."""
 NEEDED = frozenset({"REPLACE", "CATENATE", "BINARY"})
 
 
@@ -83,6 +85,8 @@ class Replacing:
             if base is not None and self._item.sha256 is not None:
                 old = stack.enter_context(_opened(base))
                 sizes = Sizes(self._item.size, shape.size)
+                if shape.size > LARGE:
+                    self._attempts.tell("looking for what has changed")
                 ranges = await in_thread(differing.plan, old, new, sizes)
             work = _Work(self._head(shape.size, digest), ranges, new, digest)
             item = await self._attempts.persist(lambda: self._attempt(work))
@@ -104,30 +108,36 @@ class Replacing:
                 raise errors.UnavailableError(
                     "the server cannot replace items; send the file as a new one"
                 )
-            self._attempts.has_reached()
             await mailbox.open_mailbox(imap, library.LIBRARY, write=True)
+            failure: errors.TerminalError | None = None
             try:
                 await self._bring(imap, work)
-            except errors.NoInputError as error:
-                return await self._outcome(imap, work, error)
-            return await self._outcome(imap, work, None)
+            except (errors.NoInputError, errors.UnavailableError) as error:
+                if not imap.is_open:
+                    raise
+                failure = error
+            return await self._outcome(imap, work, failure)
 
     async def _outcome(
-        self, imap: MailboxConnection, work: _Work, error: Exception | None
+        self,
+        imap: MailboxConnection,
+        work: _Work,
+        failure: errors.TerminalError | None,
     ) -> Item:
         """Return what the item is now: ours, also when the answer had been lost."""
+        name = shown(self._item.name)
         try:
             found = await library.find(imap, self._item.id)
         except errors.NoInputError:
-            raise errors.ReplacedError(
-                f"{shown(self._item.name)} was removed meanwhile"
-            ) from error
+            raise errors.ReplacedError(f"{name} was removed meanwhile") from failure
         told = await versions.told_of(imap, found)
-        if told.get("sha256") != work.digest:
-            raise errors.ReplacedError(
-                f"somebody else has replaced {shown(self._item.name)} meanwhile"
-            ) from error
-        return replace(found, sha256=work.digest)
+        if told.get("sha256") == work.digest:
+            return replace(found, sha256=work.digest)
+        if failure is not None and found.uid == self._item.uid:
+            raise failure
+        raise errors.ReplacedError(
+            f"somebody else has replaced {name} meanwhile"
+        ) from failure
 
     async def _bring(self, imap: MailboxConnection, work: _Work) -> None:
         """Send the command: what is new as literals, what is known as URLs."""

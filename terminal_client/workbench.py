@@ -42,20 +42,33 @@ class Workbench:
         key = hashlib.sha256(item.id.encode(errors="replace")).hexdigest()[:16]
         bench = cls(profile / "edits" / key, item)
         try:
-            bench._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(
-                bench._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-        except OSError as error:
-            raise _failed(bench._directory, error) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield bench
+            lock = bench._lock()
         except BlockingIOError:
             raise errors.TryLaterError(
                 f"another mshare is editing {shown(item.name)}"
             ) from None
+        except OSError as error:
+            raise _failed(bench._directory, error) from error
+        try:
+            yield bench
         finally:
+            os.close(lock)
+
+    def _lock(self) -> int:
+        """Return the lock; a file that its last owner has removed is none."""
+        path = self._directory / ".lock"
+        while True:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(path.stat(), os.fstat(lock)):
+                    return lock
+            except FileNotFoundError:
+                pass
+            except OSError:
+                os.close(lock)
+                raise
             os.close(lock)
 
     @property

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from maild import ids
+from maild.imapd.connection import ClosedError
 from maild.imapd.filing import Filing
 from maild.imapd.flags import check_flags
 from maild.imapd.incoming import PIECE, Incoming, Reference, Text
@@ -81,6 +82,8 @@ async def in_step(incoming: Incoming) -> AsyncIterator[None]:
     except ReplyError as error:
         await incoming.skip()
         raise NoError(error.reply.text, "LIMIT") from error
+    except (ClosedError, TimeoutError):
+        raise  # nothing more will come
     except Exception:
         await incoming.skip()
         raise

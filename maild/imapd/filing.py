@@ -42,10 +42,12 @@ class Filing:
         return Rope(self._pieces)
 
     def abandon(self) -> None:
-        """Forget a blob that is still open; sealed ones are collected later."""
+        """Forget its blobs, unless somebody refers to them."""
         if self._writer is not None:
             self._writer.abandon()
             self._writer = None
+        for sealed in self.sealed.values():
+            self._blobs.drop(sealed.id)
 
     def _carry_out(self, step: mime.Step) -> None:
         match step:

@@ -25,7 +25,7 @@ def versions(
     as_json: JsonOption = False,
     named: ProfileOption = None,
 ) -> None:
-    """List the versions of an item that can be had, oldest first.
+    """List the versions of an item, oldest first.
 
     The last one is what the item is now. Get another one with `mshare get --version`.
     """

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from maild.imapd import incoming
-from maild.store import items, messages, quota
+from maild.store import items, quota
+from maild.store.index import Tx
 from tests.unit.imapd.belongings import an_item
 from tests.unit.imapd.live import PASSWORD, Client, Live, live
 
@@ -159,7 +160,7 @@ async def test_the_second_one_is_told(station: Live) -> None:
 async def test_what_still_arrives_is_not_replaced(station: Live) -> None:
     item = await an_item(station)
 
-    def arrive(tx: messages.Tx) -> None:
+    def arrive(tx: Tx) -> None:
         tx.run("UPDATE item SET sha256 = NULL WHERE id = ?1", item.id)
         tx.run("UPDATE content SET complete = 0 WHERE id = ?1", item.content_id)
 
