@@ -152,6 +152,62 @@ def test_a_cut_connection(programs: Programs, film: Path, tmp_path: Path) -> Non
     assert len(programs.mshare("alice", "versions", id_, "--json").json) == 2
 
 
+def test_kill_9_in_the_middle(programs: Programs, film: Path, tmp_path: Path) -> None:
+    """The server is killed while it puts a version together: the old one stands."""
+    id_ = str(uploaded(programs, "alice", film)["id"])
+    change = program(OVERWRITE, 0, b"z", 4 << 20)
+    server = programs.servers[programs.account("alice")["server"]]
+    with (
+        leg(programs, "alice", "imap", hold_after=3 << 20) as imap,
+        running(programs, "alice", "edit", id_, "--with", change, "--json") as editing,
+    ):
+        assert imap.held.wait(60)
+        assert server.process is not None
+        server.process.kill()
+        server.bury()
+        imap.cut()
+        imap.release()
+        server.start()
+        out, err = editing.communicate(timeout=120)
+    assert editing.returncode == 0, err
+    assert b'"version": 2' in out
+    place = tmp_path / "first"
+    programs.mshare("alice", "get", id_, "--version", "1", "-o", place)
+    assert sha256(place) == sha256(film)
+    server.stop()
+    assert "damaged" not in programs.maild(server_name(programs), "fsck").out
+    server.start()
+
+
+def server_name(programs: Programs) -> str:
+    return str(programs.account("alice")["server"])
+
+
+def test_the_newest_version_is_sent(programs: Programs, tmp_path: Path) -> None:
+    """What was sent before stays what it was; what is sent now is what it is now."""
+    file = tmp_path / "report.bin"
+    file.write_bytes(os.urandom(300_000))
+    id_ = str(uploaded(programs, "alice", file)["id"])
+    programs.mshare("alice", "send", id_, "bob@b.example")
+    new = tmp_path / "new"
+    new.write_bytes(b"new" + file.read_bytes())
+    programs.mshare("alice", "put", new, id_, "--base", file)
+    programs.mshare("alice", "send", id_, "bob@b.example")
+
+    def offered() -> bool:
+        return programs.mshare("bob", "offers").out.count("report.bin") == 2
+
+    eventually(offered, "both offers")
+    programs.mshare("bob", "accept", "1", "2")
+
+    def arrived() -> list[str]:
+        items = programs.mshare("bob", "ls", "--json").json
+        got = [i for i in items if i["name"] == "report.bin" and not i["arriving"]]
+        return sorted(i["sha256"] for i in got) if len(got) == 2 else []
+
+    assert eventually(arrived, "both items") == sorted((sha256(file), sha256(new)))
+
+
 def test_what_was_received_is_edited_by_its_owner(
     programs: Programs, tmp_path: Path
 ) -> None:

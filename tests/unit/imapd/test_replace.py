@@ -138,6 +138,23 @@ async def test_what_a_version_cannot_be(station: Live) -> None:
     await client.ok("NOOP")
 
 
+async def test_what_is_refused_takes_no_room(station: Live) -> None:
+    """It counts for no quota, so it must not wait for the next collection."""
+    await an_item(station)
+    client = await station.alice_in("Library")
+    head = HEAD[:-2] + b"Share-SHA256: " + b"0" * 64 + b"\r\n\r\n"
+    big = b"large" * 100_000
+    assert (await bring(client, "UID REPLACE 1 Library", head, big)).startswith(b"NO")
+    assert await bring(client, "UID REPLACE 1 Library", HEAD, big) == b"OK replaced"
+    answer = await bring(client, "UID REPLACE 2 Library", head, big)
+    assert answer.startswith(b"NO"), "the same octets are an item's by now"
+    await client.ok("NOOP")
+    await station.store.index.write(lambda tx: tx.value("SELECT 1"))
+    files = [p for p in (station.root / "store").rglob("*") if len(p.name) > 30]
+    assert len(files) == 1
+    assert not [finding async for finding in _findings(station)]
+
+
 async def test_the_second_one_is_told(station: Live) -> None:
     await an_item(station)
     client = await station.alice_in("Library")
