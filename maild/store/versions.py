@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from maild.mail.compose import Composed
 from maild.mail.structure import Structure
 from maild.mail.transfer import FINAL
-from maild.store import items, mailboxes, messages, transfers
+from maild.store import (
+    item_view,
+    items,
+    mailboxes,
+    messages,
+    metadata,
+    transfers,
+)
 from maild.store.errors import InUseError, NotFoundError
 from maild.store.index import Tx
 from maild.store.items import VERSIONS, Item
@@ -100,6 +107,10 @@ def succeed(tx: Tx, uid: int, successor: Successor, now: float) -> Item:
     )
     items.renew_stub(tx, old, successor.stub, now, flags=("\\Seen",))
     _prune(tx, new, successor.kept, now)
+    # Its annotation is computed, but who waits for changes is told of this one, too.
+    metadata.put(
+        tx, new.account_id, item_view.MAILBOX, item_view.entry_of(new.id), None
+    )
     return new
 
 

@@ -71,6 +71,8 @@ async def url(station: Live, mailbox: str, uid: int, rest: str = "/;SECTION=1") 
 async def test_a_new_version_of_old_and_new_octets(station: Live) -> None:
     item = await an_item(station)
     client = await station.alice_in("Library")
+    other = await station.alice_in()
+    await other.ok("ENABLE METADATA")
     old = await url(station, "Library", 1)
     answer = await bring(
         client,
@@ -85,6 +87,9 @@ async def test_a_new_version_of_old_and_new_octets(station: Live) -> None:
     told = b"* OK [APPENDUID %d 2] the replacement is there" % library.uid_validity
     assert client.told[:3] == [told, b"* 1 EXPUNGE", b"* 1 EXISTS"]  # type: ignore[attr-defined] # see bring
     assert await content(client, 2) == b"the new content"
+    entry = b"/private/vendor/maild/item/item000001"
+    told = (await other.ok("NOOP"))[0]
+    assert told == b'* METADATA Library "' + entry + b'"'
     (line,) = await station.lines("Library")
     assert (line.uid, line.flags) == (2, ("\\Seen",))
     now = await station.store.index.read(items.get, station.alice, item.id)
