@@ -20,7 +20,7 @@ from terminal_client.memory import Memory
 from terminal_client.naming import shown
 from terminal_client.profile import Profile
 from terminal_client.receiving import Receiving
-from terminal_client.replacing import Replaced, Replacing
+from terminal_client.replacing import Replaced, Replacing, must_know_how
 from terminal_client.workbench import Workbench
 
 Change = Callable[[Path], Awaitable[None]]
@@ -43,6 +43,8 @@ class Editing:
         Unchanged, nothing is sent.  What could not be sent stays where the error says.
         """
         must_be_whole(item)
+        async with self._connections.imap() as imap:
+            must_know_how(imap)  # before anybody works for nothing
         with Workbench.opened(self._who.directory, item) as bench:
             await in_thread(bench.must_be_of_now)
             if not (bench.has_base and await _has_digest(bench.base, item.sha256)):

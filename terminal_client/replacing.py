@@ -59,6 +59,14 @@ class _Work:
     digest: str
 
 
+def must_know_how(imap: MailboxConnection) -> None:
+    """Raise unless the server can replace items."""
+    if not imap.capabilities >= NEEDED:
+        raise errors.UnavailableError(
+            "the server cannot replace items; use `mshare get` and `mshare upload`"
+        )
+
+
 class Replacing:
     """Replaces one item, which is ``item`` now."""
 
@@ -104,10 +112,7 @@ class Replacing:
 
     async def _attempt(self, work: _Work) -> Item:
         async with self._connections.imap() as imap:
-            if not imap.capabilities >= NEEDED:
-                raise errors.UnavailableError(
-                    "the server cannot replace items; send the file as a new one"
-                )
+            must_know_how(imap)
             await mailbox.open_mailbox(imap, library.LIBRARY, write=True)
             failure: errors.TerminalError | None = None
             try:

@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from maild.mail.plain import amount
 from terminal_client import errors, screen
 from terminal_client.editing import Change
 from terminal_client.naming import shown
-from terminal_client.progress import shown_progress
+from terminal_client.progress import Report, shown_progress
 from terminal_client.replacing import Replaced
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.terminal import Terminal
@@ -93,16 +93,48 @@ def _words(program: str | None) -> list[str]:
 
 
 async def _edit(who: str | None, what: str, words: list[str], keep: bool) -> Replaced:
-    async with Terminal.open(who) as terminal:
-        item = await terminal.find(what)
-        with shown_progress(what) as progress:
-            return await terminal.edit(item, _by(words), keep=keep, progress=progress)
+    progress = _Shown(what)
+    try:
+        async with Terminal.open(who) as terminal:
+            item = await terminal.find(what)
+            change = _by(words, progress)
+            return await terminal.edit(item, change, keep=keep, progress=progress)
+    finally:
+        progress.stop()
 
 
-def _by(words: list[str]) -> Change:
+class _Shown:
+    """Shows progress before and after a program has the screen, never meanwhile."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._showing = ExitStack()
+        self._report: Report | None = None
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """Take octets done and octets in all."""
+        self._now()(done, total)
+
+    def tell(self, what: str) -> None:
+        """Say in a few words why nothing moves."""
+        self._now().tell(what)
+
+    def stop(self) -> None:
+        """Show nothing until something moves again."""
+        self._showing.close()
+        self._report = None
+
+    def _now(self) -> Report:
+        if self._report is None:
+            self._report = self._showing.enter_context(shown_progress(self._name))
+        return self._report
+
+
+def _by(words: list[str], progress: _Shown) -> Change:
     """Return what lets a program change a file."""
 
     async def change(path: Path) -> None:
+        progress.stop()
         with _interrupts_are_its_own():
             try:
                 process = await asyncio.create_subprocess_exec(*words, path)

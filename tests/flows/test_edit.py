@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from terminal_client import Terminal
+from terminal_client.errors import CutError
+from terminal_client.session_imap import Bringing, MailboxConnection
 from tests.flows.legs import leg, running
 from tests.flows.plain import binary, find, mailbox
 from tests.flows.programs import Programs, eventually, sha256
@@ -83,6 +89,7 @@ def test_unchanged_and_refused_programs(programs: Programs, tmp_path: Path) -> N
     id_ = str(uploaded(programs, "alice", file)["id"])
     said = programs.mshare("alice", "edit", id_, "--with", "true")
     assert said.out == "notes.txt: unchanged, nothing was sent\n"
+    assert len(programs.mshare("alice", "versions", id_, "--json").json) == 1
     said = programs.mshare("alice", "edit", id_, "--with", "false", expect=75)
     assert "status 1, so nothing was sent" in said.err
     assert "kept" not in said.err
@@ -177,6 +184,36 @@ def test_kill_9_in_the_middle(programs: Programs, film: Path, tmp_path: Path) ->
     server.stop()
     assert "damaged" not in programs.maild(server_name(programs), "fsck").out
     server.start()
+
+
+async def test_a_lost_answer(
+    programs: Programs,
+    film: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The version is there, its OK is not: it is made once, and that is told."""
+    id_ = str(uploaded(programs, "alice", film)["id"])
+    bringing = MailboxConnection.bringing
+    lost: list[tuple[str, ...]] = []
+
+    @asynccontextmanager
+    async def lossy(self: MailboxConnection, *words: str) -> AsyncIterator[Bringing]:
+        async with bringing(self, *words) as command:
+            yield command
+        if not lost:
+            lost.append(words)
+            self.abort()
+            raise CutError("the connection was lost")
+
+    monkeypatch.setattr(MailboxConnection, "bringing", lossy)
+    new = tmp_path / "new"
+    new.write_bytes(b"new" + await asyncio.to_thread(film.read_bytes))
+    async with Terminal.open(programs.account("alice")["profile"]) as alice:
+        done = await alice.put(new, id_, base=film)
+        assert lost
+        assert (done.item.version, done.travelled) == (2, 3)
+        assert [v.version for v in await alice.versions(id_)] == [1, 2]
 
 
 def server_name(programs: Programs) -> str:
