@@ -34,6 +34,9 @@ PIECE = 256 * 1024
 """Octets sent at a time."""
 LONGEST_PLUS = 4096
 """Octets of a literal that need not be asked for (RFC 7888 §5: LITERAL-)."""
+LONGEST_LINE = 4096
+"""Octets without a literal after which an empty one begins a new line: servers bound
+their lines (RFC 7162 §4: at least 8192)."""
 LARGE = 256 * 1024 * 1024
 """Octets that are not compared within a second."""
 NEEDED = frozenset({"REPLACE", "CATENATE", "BINARY"})
@@ -156,6 +159,9 @@ class Replacing:
             for one in work.ranges:
                 if isinstance(one, Kept):
                     between += f' URL "{self._url(imap, one)}"'.encode()
+                    if len(between) > LONGEST_LINE:
+                        await command.send(between + b" TEXT ~{0+}\r\n")
+                        between = b""
                     continue
                 plus = "+" if one.size <= LONGEST_PLUS else ""
                 between += b" TEXT ~{%d%b}\r\n" % (one.size, plus.encode())

@@ -106,6 +106,24 @@ def test_unchanged_and_refused_programs(programs: Programs, tmp_path: Path) -> N
     said = programs.mshare("alice", "edit", id_, "--with", "no-such-program", expect=64)
 
 
+def test_what_has_moved_does_not_travel(
+    programs: Programs, film: Path, tmp_path: Path
+) -> None:
+    """Hundreds of ranges in another order: more than fits in one line of IMAP."""
+    id_ = str(uploaded(programs, "alice", film)["id"])
+    octets = film.read_bytes()
+    blocks = [octets[at : at + 100_000] for at in range(0, SIZE, 100_000)]
+    new = tmp_path / "new"
+    new.write_bytes(b"".join(reversed(blocks)))
+    with leg(programs, "alice", "imap") as imap:
+        said = programs.mshare("alice", "put", new, id_, "--base", film, "--json")
+        assert imap.up < 12_000_000, "half of it was found again, at least"
+    assert said.json["sha256"] == sha256(new)
+    place = tmp_path / "now"
+    programs.mshare("alice", "get", id_, "-o", place)
+    assert place.read_bytes() == new.read_bytes()
+
+
 def test_somebody_else_is_faster(
     programs: Programs, film: Path, tmp_path: Path
 ) -> None:
