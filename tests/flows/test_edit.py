@@ -20,6 +20,7 @@ from terminal_client.session_imap import Bringing, MailboxConnection
 from tests.flows.legs import leg, running
 from tests.flows.plain import binary, find, mailbox
 from tests.flows.programs import Programs, eventually, sha256
+from tests.flows.story import offer_at
 
 SIZE = 24 << 20
 """Octets of what is edited; a gigabyte behaves the same, and takes longer."""
@@ -249,11 +250,12 @@ def test_the_newest_version_is_sent(programs: Programs, tmp_path: Path) -> None:
     programs.mshare("alice", "put", new, id_, "--base", file)
     programs.mshare("alice", "send", id_, "bob@b.example")
 
-    def offered() -> bool:
-        return programs.mshare("bob", "offers").out.count("report.bin") == 2
+    def offered() -> list[str]:
+        offers = programs.mshare("bob", "offers", "--json").json
+        ids = [offer["id"] for offer in offers if offer["name"] == file.name]
+        return ids if len(ids) == 2 else []
 
-    eventually(offered, "both offers")
-    programs.mshare("bob", "accept", "1", "2")
+    programs.mshare("bob", "accept", *eventually(offered, "both offers"))
 
     def arrived() -> list[str]:
         items = programs.mshare("bob", "ls", "--json").json
@@ -271,12 +273,7 @@ def test_what_was_received_is_edited_by_its_owner(
     file.write_bytes(os.urandom(2_000_000))
     programs.mshare("alice", "upload", file)
     programs.mshare("alice", "send", "shared.bin", "bob@b.example")
-
-    def offered() -> bool:
-        return "shared.bin" in programs.mshare("bob", "offers").out
-
-    eventually(offered, "an offer")
-    programs.mshare("bob", "accept", "1")
+    programs.mshare("bob", "accept", offer_at(programs, "bob", file.name)["id"])
 
     def arrived() -> list[dict[str, object]]:
         items = programs.mshare("bob", "ls", "--json").json
