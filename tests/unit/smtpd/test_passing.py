@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -233,6 +234,8 @@ async def test_who_offered_is_told_what_could_not_be_passed_on(
     assert f'"refused": "{told}'.encode() in piece.octets
     assert NONCE.encode() in piece.octets
     assert await state(rendezvous) == "declined"
+    check = rendezvous.store.blobs.check
+    assert await asyncio.to_thread(lambda: list(check())) == []
 
 
 async def test_an_answer_that_cannot_be_passed_on_is_told_to_nobody(
