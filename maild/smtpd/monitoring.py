@@ -66,9 +66,8 @@ class Monitor:
             cause = await self._judge(transaction, arrived, found, recipient)
             if cause is not None:
                 raise self._refused(transaction, found, cause)
-            self._log(
-                transaction, found, "passed" if transaction.is_relayed else "taken"
-            )
+            if not transaction.is_relayed:
+                self.judged(transaction, found, "taken")
         return found
 
     def _judged_for(self, transaction: Transaction, facts: Facts) -> Address | None:
@@ -143,7 +142,7 @@ class Monitor:
         self, transaction: Transaction, facts: Facts | None, cause: Cause
     ) -> ReplyError:
         """Log and list a refusal; return it as the error that tells the peer."""
-        self._log(transaction, facts, str(cause))
+        self.judged(transaction, facts, str(cause))
         reply = monitor.REPLIES[cause]
         offer = facts if isinstance(facts, Offer) else None
         sender, recipients = transaction.names
@@ -161,7 +160,10 @@ class Monitor:
         self._store.index.submit(refusals.note, refusal)  # its sender need not wait
         return ReplyError(reply)
 
-    def _log(self, transaction: Transaction, facts: Facts | None, outcome: str) -> None:
+    def judged(
+        self, transaction: Transaction, facts: Facts | None, outcome: str
+    ) -> None:
+        """Log and count what becomes of a message: taken, passed, or why not."""
         sender, recipients = transaction.names
         delivery_log.judged(
             transaction.id,
