@@ -28,6 +28,7 @@ from terminal_client.verbs.login import login
 from terminal_client.verbs.logout import logout
 from terminal_client.verbs.ls import ls
 from terminal_client.verbs.offers import offers
+from terminal_client.verbs.preview import preview
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
 from terminal_client.verbs.upload import upload
@@ -82,7 +83,13 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare get 7hqKzWbV -o ~/Videos/",
             "mshare get backup.tar -o - | tar x",
             "mshare get --follow film.mov -o - | mpv -",
+            "mshare get disk.img --range 0-1048575 -o first.img",
+            "mshare get photos.zip --part 2026/harbour.jpg",
         ),
+    ),
+    (
+        preview,
+        ("mshare preview photos.zip", "mshare preview film.mov --json | jq .facts"),
     ),
     (explain, ("mshare explain 5.7.1", "mshare explain 550 5.1.1 no such account")),
 )

@@ -25,10 +25,12 @@ from typing import BinaryIO
 from maild.mail.address import Address
 from terminal_client import (
     addresses,
+    browsing,
     destination,
     library,
     matching,
     offers,
+    pieces,
     profile,
     receiving,
     secret,
@@ -38,12 +40,14 @@ from terminal_client import (
 )
 from terminal_client.attempts import Progress
 from terminal_client.awaiting import Awaiting
+from terminal_client.browsing import Preview, Wish
 from terminal_client.connections import Connections
 from terminal_client.library import Item
 from terminal_client.live import LiveUploads
 from terminal_client.live_spool import Spool
 from terminal_client.memory import Memory
 from terminal_client.offers import Letter, Waiting
+from terminal_client.pieces import Part, PieceReceiving, Range
 from terminal_client.profile import Profile
 from terminal_client.receiving import Receiving
 from terminal_client.sending import Order, Queued, Sendings
@@ -273,6 +277,58 @@ class Terminal:
         Of one that still arrives the octets are written as they come.
         """
         return await self._receiving(await self._wanted(name), progress).into(sink)
+
+    # Looking into items, and getting pieces of them
+
+    async def preview(self, name: str | Item, wish: Wish | None = None) -> Preview:
+        """Look into an item: a few slices of it travel, never all of it.
+
+        Of an item that still arrives what is there is looked at.
+        """
+        item = await self._known(name)
+        return await browsing.preview(
+            self._receiving(item, _nobody), wish or browsing.Wish()
+        )
+
+    async def get_piece(
+        self,
+        name: str | Item,
+        piece: Range | Part,
+        dest: Path | None = None,
+        *,
+        force: bool = False,
+        progress: Progress = _nobody,
+    ) -> Path:
+        """Download a range of an item, or one member of a zip or tar; only it travels.
+
+        The file appears under its name when all of it is there.
+        """
+        getting = await self._getting(name, piece, progress)
+        place = destination.destination(
+            getting.item, dest, self.profile.address, replace=force
+        )
+        return await getting.into_file(place)
+
+    async def get_piece_to(
+        self,
+        name: str | Item,
+        piece: Range | Part,
+        sink: BinaryIO,
+        *,
+        progress: Progress = _nobody,
+    ) -> Item:
+        """Write a range of an item, or one member of a zip or tar, to a stream."""
+        return await (await self._getting(name, piece, progress)).into(sink)
+
+    async def _getting(
+        self, name: str | Item, piece: Range | Part, progress: Progress
+    ) -> PieceReceiving:
+        receiving = self._receiving(await self._known(name), progress)
+        return PieceReceiving(receiving, await pieces.find(receiving, piece))
+
+    async def _known(self, name: str | Item) -> Item:
+        async with self._connections.imap() as imap:
+            return await receiving.known(imap, name)
 
     def _receiving(self, item: Item, progress: Progress) -> Receiving:
         return Receiving(self._connections, self.memory, item, progress)

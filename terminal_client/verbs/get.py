@@ -14,6 +14,7 @@ from terminal_client import errors, screen
 from terminal_client.library import Item
 from terminal_client.naming import shown
 from terminal_client.outlet import read_by_somebody
+from terminal_client.pieces import Part, Range, parse_range
 from terminal_client.progress import shown_progress
 from terminal_client.screen import ProfileOption
 from terminal_client.terminal import Terminal
@@ -44,6 +45,23 @@ def get(
             "that item or offer, or the next one.",
         ),
     ] = False,
+    octets: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            metavar="A-B",
+            help="Only octets A to B, both included and counted from 0; A- is all from "
+            "A on, -N the last N.",
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part",
+            metavar="NAME",
+            help="Only this file of a zip or tar, as `mshare preview` names it.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that exists.")
     ] = False,
@@ -57,10 +75,14 @@ def get(
 
     An item that is still arriving is followed to its end; with -o - its octets can be
     read, or played, as they come.
+
+    With --range or --part only that piece travels.  It is called after the range or
+    the member, never after a path in the archive.
     """
     if what is None and not follow:
         raise errors.UsageError("which item? name one, or wait for one with --follow")
-    wish = _Wish(screen.chosen(context, named), what, follow)
+    piece = _piece(octets, part)
+    wish = _Wish(screen.chosen(context, named), what, follow, piece)
     if output == "-":
         screen.run(_get_to_stdout(wish))
         return
@@ -71,6 +93,14 @@ def get(
     screen.say(str(place))
 
 
+def _piece(octets: str | None, part: str | None) -> Range | Part | None:
+    if octets is not None and part is not None:
+        raise errors.UsageError("--range and --part are two things; name one")
+    if octets is not None:
+        return parse_range(octets)
+    return Part(part) if part is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     """Whose item is wanted, which one, and whether it is waited for."""
@@ -78,6 +108,7 @@ class _Wish:
     who: str | None
     what: str | None
     follow: bool
+    piece: Range | Part | None
 
     async def item(self, terminal: Terminal) -> Item:
         """Return the item."""
@@ -104,6 +135,10 @@ async def _get(wish: _Wish, dest: Path | None, force: bool) -> Path:
     async with Terminal.open(wish.who) as terminal:
         item = await wish.item(terminal)
         with shown_progress(wish.what or item.name) as progress:
+            if wish.piece is not None:
+                return await terminal.get_piece(
+                    item, wish.piece, dest, force=force, progress=progress
+                )
             place = await terminal.get(item, dest, force=force, progress=progress)
         if item.arriving:  # it has a digest now
             item = await terminal.find(item.id)
@@ -116,6 +151,9 @@ async def _get_to_stdout(wish: _Wish) -> None:
     async with Terminal.open(wish.who) as terminal, read_by_somebody(sink):
         item = await wish.item(terminal)
         with shown_progress(wish.what or item.name, lines=False) as progress:
+            if wish.piece is not None:
+                await terminal.get_piece_to(item, wish.piece, sink, progress=progress)
+                return
             item = await terminal.get_to(item, sink, progress=progress)
     _warn(item)
 

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""``mshare preview``: what an item is and what is in it, without getting it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from maild.mail.plain import amount, span
+from terminal_client import browsing, screen
+from terminal_client.browsing import Preview, Wish
+from terminal_client.looking.look import Limits
+from terminal_client.looking.seen import Kind, Seen
+from terminal_client.naming import shown
+from terminal_client.screen import JsonOption, ProfileOption
+from terminal_client.terminal import Terminal
+
+ALL_ENTRIES = 100_000
+"""Members listed with --all."""
+ALL_LINES = 1000
+"""Lines of a text shown with --all."""
+ALL_SLICES = 20_000
+"""Slices fetched with --all; a tar takes one for each large member."""
+
+
+def preview(
+    context: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|NAME", help="Id, beginning of an id, or name in `mshare ls`."
+        ),
+    ],
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="List every member, however much has to be read."),
+    ] = False,
+    as_json: JsonOption = False,
+    named: ProfileOption = None,
+) -> None:
+    """Look into an item without getting it.
+
+    Shows the beginning of a text, the size of an image, duration and codecs of sound
+    and video, the pages of a PDF, and lists what is in a zip or a tar.  Less than 1 MiB
+    travels, however large the item is, unless you say --all.
+
+    Of a packed tar only the beginning can be listed.  Of an item that is still arriving
+    you see what is there.  `mshare get --part` gets one member of a zip or tar.
+    """
+    wish = Wish(picture=not as_json and _can_draw())
+    if everything:
+        wish = Wish(
+            limits=Limits(lines=ALL_LINES, entries=ALL_ENTRIES),
+            octets=browsing.MANY,
+            slices=ALL_SLICES,
+            picture=wish.picture,
+        )
+    found = screen.run(_preview(screen.chosen(context, named), what, wish))
+    if as_json:
+        screen.dump(found.to_json())
+        return
+    _show(found)
+
+
+async def _preview(who: str | None, what: str, wish: Wish) -> Preview:
+    async with Terminal.open(who) as terminal:
+        return await terminal.preview(what, wish)
+
+
+def _show(found: Preview) -> None:
+    item, seen = found.item, found.seen
+    screen.say(shown(item.name))
+    screen.say(", ".join(_describe(found)))
+    if found.picture is not None:
+        _draw(found.picture)
+    if seen.kind is Kind.ARCHIVE:
+        _list(seen)
+    elif seen.text:
+        screen.say("")
+        for line in seen.text:
+            screen.say(line)
+        if not seen.is_whole:
+            screen.remark("mshare: this is the beginning only")
+    for remark in seen.remarks:
+        screen.remark(f"mshare: {shown(remark)}")
+
+
+def _describe(found: Preview) -> Iterable[str]:
+    """Yield what is known, in a few words each."""
+    item, seen = found.item, found.seen
+    facts = seen.facts
+    yield f"{seen.kind} ({seen.format})" if seen.format else str(seen.kind)
+    yield amount(item.size)
+    if item.arriving:
+        yield f"{amount(item.arrived or 0)} have arrived"
+    if facts.width and facts.height:
+        yield f"{facts.width} x {facts.height} pixels"
+    if facts.duration is not None:
+        yield span(facts.duration)
+    if facts.codecs:
+        yield " + ".join(shown(codec) for codec in facts.codecs)
+    if facts.rate:
+        yield f"{facts.rate} Hz"
+    if facts.channels:
+        yield "1 channel" if facts.channels == 1 else f"{facts.channels} channels"
+    if facts.pages:
+        yield "1 page" if facts.pages == 1 else f"{facts.pages} pages"
+    if facts.members is not None:
+        yield "1 member" if facts.members == 1 else f"{facts.members} members"
+
+
+def _list(seen: Seen) -> None:
+    if seen.entries or sys.stdout.isatty():
+        screen.say("")
+    screen.table(
+        ("size", "date", "name"),
+        (
+            (
+                "" if entry.is_directory else amount(entry.size),
+                entry.changed.strftime("%Y-%m-%d %H:%M") if entry.changed else "",
+                entry.name,
+            )
+            for entry in seen.entries
+        ),
+        none="the archive is empty" if seen.is_whole else "no member could be listed",
+    )
+
+
+def _can_draw() -> bool:
+    if not sys.stdout.isatty():
+        return False
+    from terminal_client.pictures import shows_colours  # drawing takes long to load
+
+    return shows_colours()
+
+
+def _draw(picture: bytes) -> None:
+    from terminal_client.pictures import draw
+
+    draw(picture)
