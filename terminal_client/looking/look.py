@@ -158,6 +158,8 @@ def _unpack(
     seen.format = name
     inner = packed.beginning(file, make, size)
     head = inner.getvalue()[:HEAD]
+    if not head and not inner.is_whole:
+        raise packed.CutError("its first piece is too large to be unpacked for a look")
     if tar.is_tar(head):
         seen.kind, seen.format = Kind.ARCHIVE, f"tar, {name}"
         _list((m.entry for m in tar.members(inner)), limits, seen)

@@ -85,8 +85,8 @@ def _take(file: Readable, box: _Box, found: _Found) -> None:
         case b"mvhd":
             _movie_header(file, box, found)
         case b"mehd":  # fragments: the whole is told here (§8.8.2)
-            octets = exactly_at(file, box.start, 12)
-            _set_duration(found, big(octets[4:] if octets[0] else octets[4:8]))
+            version = exactly_at(file, box.start, 4)[0]
+            _set_duration(found, big(exactly(file, 8 if version else 4)))
         case b"hdlr":
             found.handler = exactly_at(file, box.start + 8, 4)
         case b"ispe":  # ISO/IEC 23008-12 §6.5.3: the largest is the picture

@@ -41,6 +41,11 @@ class _Bounded(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         if not 0 <= size <= LONGEST_HEADER:
             raise OddError("a header of it is too long")
+        if size == 1:  # tarfile looks at the octet before a header: both in one slice
+            at = self._file.tell()
+            octets = self._file.read(1 + HEADER) or b""
+            self._file.seek(at + 1)
+            return octets[:1]
         return self._file.read(size) or b""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
@@ -67,6 +72,11 @@ def members(file: Readable) -> Iterator[Member]:
                 raise OddError("it leads in a circle")
             at = found.offset
             yield _member(found)
+        # What follows must be the end, of which zeros are the mark; tarfile takes
+        # whatever it cannot read for the end.
+        file.seek(archive.offset)
+        if (file.read(HEADER) or b"").strip(b"\0"):
+            raise OddError("a header of it is damaged")
     except tarfile.TarError as error:
         raise OddError("a header of it is damaged") from error
     except (UnicodeError, OverflowError, RecursionError) as error:
