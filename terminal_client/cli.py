@@ -20,6 +20,7 @@ import typer
 from terminal_client.errors import TerminalError, UnreadError
 from terminal_client.screen import ProfileOption
 from terminal_client.verbs.accept import accept
+from terminal_client.verbs.cancel import cancel
 from terminal_client.verbs.decline import decline
 from terminal_client.verbs.explain import explain
 from terminal_client.verbs.get import get
@@ -31,6 +32,7 @@ from terminal_client.verbs.offers import offers
 from terminal_client.verbs.preview import preview
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
+from terminal_client.verbs.tui import tui
 from terminal_client.verbs.upload import upload
 
 verbs: Final = typer.Typer(
@@ -72,6 +74,7 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
         ),
     ),
     (status, ("mshare status", "mshare status 4Zx1 --watch", "mshare status --json")),
+    (cancel, ("mshare cancel 4Zx1",)),
     (offers, ("mshare offers", "mshare offers --json")),
     (accept, ("mshare accept 1", "mshare accept 4Zx1 9kPd")),
     (decline, ("mshare decline 1",)),
@@ -91,6 +94,7 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
         preview,
         ("mshare preview photos.zip", "mshare preview film.mov --json | jq .facts"),
     ),
+    (tui, ("mshare tui",)),
     (explain, ("mshare explain 5.7.1", "mshare explain 550 5.1.1 no such account")),
 )
 """Each verb with its examples, in the order of a first day."""

@@ -19,6 +19,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +31,7 @@ from terminal_client import (
     library,
     matching,
     offers,
+    overview,
     pieces,
     profile,
     receiving,
@@ -47,6 +49,7 @@ from terminal_client.live import LiveUploads
 from terminal_client.live_spool import Spool
 from terminal_client.memory import Memory
 from terminal_client.offers import Letter, Waiting
+from terminal_client.overview import Overview
 from terminal_client.pieces import Part, PieceReceiving, Range
 from terminal_client.profile import Profile
 from terminal_client.receiving import Receiving
@@ -78,11 +81,12 @@ class Terminal:
     def __init__(self, who: Profile, password: str) -> None:
         self.profile = who
         self.memory = Memory(who.memory_file)
-        self._connections = Connections(who, password)
+        self._another = partial(Connections, who, password)
+        self._connections = self._another()
         self._uploads = Uploads(who, self.memory, self._connections)
         self._live = LiveUploads(who, self.memory, self._connections, self._uploads)
         self._sendings = Sendings(
-            who, self._connections, Connections(who, password), self._uploads
+            who, self._connections, self._another(), self._uploads
         )
 
     @classmethod
@@ -195,6 +199,23 @@ class Terminal:
         watch = watching.Watch(self._connections, interval, tell)
         async for now in watch.follow(list(ids)):
             yield now
+
+    async def cancel(self, name: str) -> Transfer:
+        """Take a transfer back, by id or beginning of an id; return how it stood."""
+        async with self._connections.imap() as imap:
+            return await transfers.cancel(imap, name)
+
+    async def overview(self) -> AsyncIterator[Overview]:
+        """Yield offers, items and transfers, and again at each change, without end.
+
+        Has a connection of its own, which is made again whenever it is lost.
+        """
+        connections = self._another()
+        try:
+            async for now in overview.Watch(connections).follow():
+                yield now
+        finally:
+            await connections.close()
 
     # Receiving: seed 207 to 210, 220
 

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
-from maild.mail.plain import amount, span
+from maild.mail.plain import amount
 from terminal_client import browsing, screen
 from terminal_client.browsing import Preview, Wish
+from terminal_client.described import describe
 from terminal_client.looking.look import Limits
 from terminal_client.looking.seen import Kind, Seen
 from terminal_client.naming import shown
@@ -73,7 +73,7 @@ async def _preview(who: str | None, what: str, wish: Wish) -> Preview:
 def _show(found: Preview) -> None:
     item, seen = found.item, found.seen
     screen.say(shown(item.name))
-    screen.say(", ".join(_describe(found)))
+    screen.say(", ".join(describe(found)))
     if found.picture is not None:
         _draw(found.picture)
     if seen.kind is Kind.ARCHIVE:
@@ -86,30 +86,6 @@ def _show(found: Preview) -> None:
             screen.remark("mshare: this is the beginning only")
     for remark in seen.remarks:
         screen.remark(f"mshare: {shown(remark)}")
-
-
-def _describe(found: Preview) -> Iterable[str]:
-    """Yield what is known, in a few words each."""
-    item, seen = found.item, found.seen
-    facts = seen.facts
-    yield f"{seen.kind} ({seen.format})" if seen.format else str(seen.kind)
-    yield amount(item.size)
-    if item.arriving:
-        yield f"{amount(item.arrived or 0)} have arrived"
-    if facts.width and facts.height:
-        yield f"{facts.width} x {facts.height} pixels"
-    if facts.duration is not None:
-        yield span(facts.duration)
-    if facts.codecs:
-        yield " + ".join(shown(codec) for codec in facts.codecs)
-    if facts.rate:
-        yield f"{facts.rate} Hz"
-    if facts.channels:
-        yield "1 channel" if facts.channels == 1 else f"{facts.channels} channels"
-    if facts.pages:
-        yield "1 page" if facts.pages == 1 else f"{facts.pages} pages"
-    if facts.members is not None:
-        yield "1 member" if facts.members == 1 else f"{facts.members} members"
 
 
 def _list(seen: Seen) -> None:

@@ -114,7 +114,7 @@ def test_a_range_is_got_alone(
     octets = archives["zip"].read_bytes()[start:end]
     place = folder / "range.bin"
     with leg(programs, "alice", "imap") as counted:
-        words = ["--range", wanted, "-o", place, "--force"]
+        words: list[str | Path] = ["--range", wanted, "-o", place, "--force"]
         programs.mshare("alice", "get", "photos.zip", *words)
     assert place.read_bytes() == octets
     assert counted.total < MIB
