@@ -58,7 +58,14 @@ ITEM = Item(
     "alice@a.example", datetime(2026, 2, 3, tzinfo=UTC),
 )  # fmt: skip
 SENT = Transfer(
-    "sent0001", 3, State.TRANSFERRING, "carol@c.example", "slow.iso", 400, 1000, rate=100
+    "sent0001",
+    3,
+    State.TRANSFERRING,
+    "carol@c.example",
+    "slow.iso",
+    400,
+    1000,
+    rate=100,
 )
 FULL = Overview((waiting(),), (ITEM,), (SENT,))
 
