@@ -8,7 +8,7 @@ from itertools import islice
 
 from rich.text import Text
 
-from maild.mail.plain import amount
+from maild.mail.plain import amount, span
 from terminal_client.browsing import Preview
 from terminal_client.described import describe
 from terminal_client.library import Item
@@ -54,6 +54,9 @@ def transfer(sending: Transfer) -> str:
         f"to {shown(sending.recipient)}: {sending.state}, id {sending.id}",
         f"{amount(sending.octets)} of {amount(sending.size)} acknowledged",
     ]
+    if sending.rate and not sending.is_final:
+        left = span((sending.size - sending.octets) / sending.rate)
+        lines.append(f"{amount(sending.rate)}/s, {left} to go")
     if sending.reason:
         lines.append(shown(sending.reason))
     return "\n".join(lines if sending.is_final else [*lines, "x cancels it"])

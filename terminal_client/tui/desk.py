@@ -65,6 +65,7 @@ class Desk(App[None]):
         self._account = str(terminal.profile.address)
         self._downloads = Downloads(another, folder, self._fetched)
         self._now = Overview(trouble="connecting")
+        self._rows: dict[str, dict[str, rows.Row]] = {}
         self.failure: TerminalError | None = None
         """Why it ended, when nobody had it end."""
 
@@ -129,11 +130,12 @@ class Desk(App[None]):
     def _fill(self, name: str, found: Sequence[tuple[str, rows.Row]]) -> None:
         """Show rows, newest first; what has not changed is left alone."""
         table = self.query_one(f"#{name}", DataTable)
-        wanted = dict(reversed(found))
-        if [row.value for row in table.rows] == list(wanted):
+        wanted, before = dict(reversed(found)), self._rows.get(name, {})
+        self._rows[name] = wanted
+        if list(before) == list(wanted):
             for key, row in wanted.items():
                 for column, cell in zip(_COLUMNS[name], row, strict=True):
-                    if table.get_cell(key, column).plain != cell:
+                    if row != before[key]:
                         table.update_cell(key, column, Text(cell), update_width=True)
             return
         chosen = self._key(name)

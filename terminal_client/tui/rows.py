@@ -6,16 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from maild.mail.plain import amount, short, span
+from maild.mail.plain import amount, short
 from terminal_client.library import Item
 from terminal_client.naming import shown
 from terminal_client.offers import Waiting
 from terminal_client.transfers import Transfer
 
-BAR = 10
+BAR = 8
 """Characters of a bar."""
-NAME = 30
+NAME = 24
 """Characters of a name in a table."""
+WHO = 18
+"""Characters of an address; all columns together fit 80."""
 
 Row = tuple[str, ...]
 
@@ -37,7 +39,7 @@ class Fetching:
 
 
 def bar(done: int, size: int) -> str:
-    """Return ``[####......]  40 %``."""
+    """Return ``[###.....]  40 %``."""
     part = min(done, size) / size if size else 1.0
     full = int(part * BAR)
     return f"[{'#' * full}{'.' * (BAR - full)}] {int(part * 100):>3} %"
@@ -64,22 +66,15 @@ def item(thing: Item, fetching: Fetching | None) -> Row:
     elif fetching is not None:
         state = "here" if fetching.is_here else "not got"
     sender = thing.sender or "own upload"
-    return (_name(thing.name), amount(thing.size), _cut(sender, 20), state)
+    return (_name(thing.name), amount(thing.size), _cut(sender, WHO), state)
 
 
 def transfer(sending: Transfer) -> Row:
     """Return the row of a transfer."""
     moves = sending.octets > 0 and not sending.is_final
     progress = bar(sending.octets, sending.size) if moves else ""
-    if moves and sending.rate:
-        left = (sending.size - sending.octets) / sending.rate
-        progress += f" {amount(sending.rate)}/s, {span(left)}"
-    return (
-        _name(sending.name),
-        _cut(sending.recipient, 20),
-        str(sending.state),
-        progress,
-    )
+    to = _cut(sending.recipient, WHO)
+    return (_name(sending.name), to, str(sending.state), progress)
 
 
 def moment(when: datetime | None) -> str:

@@ -160,10 +160,11 @@ async def test_everything_is_shown_on_a_small_screen() -> None:
         assert cells(desk, "items") == [["photo.png", "5.0 kB", "alice@a.example", ""]]
         assert "id item0001" in text(desk, "about")
         await pilot.press("3")
-        progress = "[####......]  40 % 100 octets/s, 6 s"
+        progress = "[###.....]  40 %"
         sent = ["slow.iso", "carol@c.example", "transferring", progress]
         assert cells(desk, "transfers") == [sent]
         assert "400 octets of 1.0 kB" in text(desk, "about")
+        assert "100 octets/s, 6 s to go" in text(desk, "about")
 
 
 async def test_offers_are_decided_by_a_key() -> None:
@@ -208,7 +209,7 @@ async def test_an_item_is_got_with_a_bar() -> None:
     async with shown(account) as (desk, pilot):
         await pilot.press("2", "g", "g")
         await pilot.pause()
-        assert cells(desk, "items")[0][3] == "get [#####.....]  50 %"
+        assert cells(desk, "items")[0][3] == "get [####....]  50 %"
         account.go_on.set()
         await pilot.pause()
         await pilot.pause()
@@ -281,11 +282,11 @@ async def test_what_changes_is_shown_and_the_choice_stays() -> None:
         await pilot.pause()
         await pilot.pause()
         assert "id one00001" in text(desk, "about")
-        assert cells(desk, "items")[0][3] == "arriving [##........]  20 %"
+        assert cells(desk, "items")[0][3] == "arriving [#.......]  20 %"
         grown = replace(third, arrived=2500)
         account.show(replace(FULL, items=(first, second, grown)))
         await pilot.pause()
-        assert cells(desk, "items")[0][3] == "arriving [#####.....]  50 %"
+        assert cells(desk, "items")[0][3] == "arriving [####....]  50 %"
 
 
 async def test_a_lost_connection_is_shown() -> None:
