@@ -104,7 +104,8 @@ class Watch:
             self._now = replace(self._now, transfers=tuple(found))
         elif sent:
             await self._look_at_transfers(imap, sent)
-        if moved or any(name.startswith(library.ENTRY) for name in named):
+        ours = (library.ENTRY, library.READ_ENTRY)
+        if moved or any(name.startswith(ours) for name in named):
             await self._look_at_items(imap)
         if moved or not (imap.selected or "").endswith(f" {offers.INBOX}"):
             await self._look_at_offers(imap)
@@ -130,8 +131,9 @@ class Watch:
         if stale:
             found = await library.arrived(imap, await library.read(imap, stale))
             known |= {item.uid: item for item in found}
-        now = tuple(known[uid] for uid in uids if uid in known)
-        self._now = replace(self._now, items=now)
+        now = [known[uid] for uid in uids if uid in known]
+        now = await library.being_read(imap, now)
+        self._now = replace(self._now, items=tuple(now))
 
     async def _look_at_offers(self, imap: MailboxConnection) -> None:
         """Look until nothing came or went meanwhile: nothing is told twice."""

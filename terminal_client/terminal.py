@@ -252,6 +252,7 @@ class Terminal:
         """Return the items of the Library, oldest first."""
         async with self._connections.imap() as imap:
             found = await library.arrived(imap, await library.everything(imap))
+            found = await library.being_read(imap, found)
             digests = await library.digests(imap)
         return [replace(i, sha256=i.sha256 or digests.get(i.id)) for i in found]
 

@@ -63,6 +63,8 @@ def item(thing: Item, fetching: Fetching | None) -> Row:
         state = f"get {bar(fetching.done, fetching.size)}"
     elif thing.arriving:
         state = f"arriving {bar(thing.arrived or 0, thing.size)}"
+    elif thing.read is not None and thing.read < thing.size and fetching is None:
+        state = f"read {bar(thing.read, thing.size)}"
     elif fetching is not None:
         state = "here" if fetching.is_here else "not got"
     sender = thing.sender or "own upload"

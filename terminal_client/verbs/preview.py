@@ -36,7 +36,9 @@ def preview(
     ],
     everything: Annotated[
         bool,
-        typer.Option("--all", help="List up to 100,000 members; up to 64 MiB may travel."),
+        typer.Option(
+            "--all", help="List up to 100,000 members; up to 64 MiB may travel."
+        ),
     ] = False,
     as_json: JsonOption = False,
     named: ProfileOption = None,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.flows.legs import leg, running
+from tests.flows.plain import mailbox
 from tests.flows.programs import Programs, eventually
 from tests.flows.story import item_at, offer_at
 
@@ -167,6 +168,45 @@ def test_what_still_arrives_is_looked_into(programs: Programs, folder: Path) -> 
         later = programs.mshare("bob", "get", item["id"], "--part", "x", expect=75)
         assert "cannot be found yet" in later.err
         proxy.release()
+
+
+def test_a_download_is_seen_from_a_second_connection(
+    programs: Programs, folder: Path
+) -> None:
+    file = sparse(folder / "read.bin", 40 * MIB)
+    programs.mshare("alice", "upload", file)
+    item = item_at(programs, "alice", file.name)
+
+    def read() -> int:
+        listed = programs.mshare("alice", "ls", "--json").json
+        found = next(i["read"] for i in listed if i["id"] == item["id"])
+        return int(found or 0)
+
+    # A look is no download.
+    programs.mshare("alice", "preview", item["id"])
+    assert read() == 0
+    entry = f"/private/vendor/maild/read/{item['id'].lower()}"
+    hold = 20 * MIB
+    with (
+        leg(programs, "alice", "imap", hold_after=hold, holding="down") as proxy,
+        running(programs, "alice", "get", item["id"], "-o", folder / "copy") as getting,
+    ):
+        assert proxy.held.wait(60)
+        with mailbox(programs, "alice") as watching:
+            watching.xatom("ENABLE", "METADATA")
+            assert 4 * MIB <= eventually(read, "it is being read") < 40 * MIB
+            proxy.release()
+            assert getting.wait(60) == 0
+            assert read() == 40 * MIB
+            told = watching.noop()[1] and watching.response("METADATA")[1]
+            assert any(entry in str(line) for line in told)
+    # It goes with the item.
+    with mailbox(programs, "alice") as removing:
+        removing.select("Library")
+        removing.uid("STORE", str(item["uid"]), "+FLAGS", r"(\Deleted)")
+        removing.expunge()
+        removing.xatom("GETMETADATA", "Library", entry)
+        assert removing.response("METADATA")[1] == [None]
 
 
 def _looked(programs: Programs, item: str, members: int) -> dict[str, Any] | None:
