@@ -71,10 +71,15 @@ def identity_of(config: Configuration) -> Identity:
         raise ConfigError(config.file, complaint, table="server") from error
     return Identity(
         hostname=parse_address(f"x@{server.hostname}").domain,
-        domains=frozenset(parse_address(f"x@{d}").domain for d in server.domains),
+        domains=_domains(server.domains),
         tls=context,
         certificate=own,
+        rendezvous=_domains(config.rendezvous.domains),
     )
+
+
+def _domains(texts: Collection[str]) -> frozenset[str]:
+    return frozenset(parse_address(f"x@{domain}").domain for domain in texts)
 
 
 def _no_password() -> str:

@@ -19,6 +19,7 @@ from maild.imapd.settings import ImapSettings
 from maild.mail.address import AddressError, parse_address
 from maild.options import option, positive
 from maild.queue.settings import QueueSettings
+from maild.rendezvous.settings import RendezvousSettings
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
 from maild.web.settings import HttpSettings
 
@@ -102,6 +103,7 @@ class Configuration:
     queue: QueueSettings = field(default_factory=QueueSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    rendezvous: RendezvousSettings = field(default_factory=RendezvousSettings)
     peers: Mapping[str, PeerSettings] = field(default_factory=dict)
     """By destination domain, lower case."""
 
@@ -114,6 +116,7 @@ TABLES: Final[dict[str, type[Any]]] = {
     "queue": QueueSettings,
     "delivery": DeliverySettings,
     "http": HttpSettings,
+    "rendezvous": RendezvousSettings,
 }
 """Tables of the file in the order in which they are written."""
 PEER_TABLE: Final = 'peer."b.example"'
@@ -139,7 +142,19 @@ def load(file: Path) -> Configuration:
         name: _read_table(file, name, kind, found.get(name, {}))
         for name, kind in TABLES.items()
     }
+    _check_rendezvous(file, tables["server"], tables["rendezvous"])
     return Configuration(file=file, peers=_read_peers(file, peers), **tables)
+
+
+def _check_rendezvous(
+    file: Path, server: ServerSettings, rendezvous: RendezvousSettings
+) -> None:
+    """Refuse a rendezvous for a domain that does not live here."""
+    ours = {parse_address(f"x@{domain}").domain for domain in server.domains}
+    for domain in rendezvous.domains:
+        if parse_address(f"x@{domain}").domain not in ours:
+            complaint = f"domains: {domain} is not among the domains of [server]"
+            raise ConfigError(file, complaint, table="rendezvous")
 
 
 def _read_peers(file: Path, found: object) -> dict[str, PeerSettings]:

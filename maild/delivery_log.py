@@ -128,6 +128,25 @@ def refused(
     )
 
 
+def judged(
+    queue_id: str, *, what: str, outcome: str, sender: str, to: str, trace: str
+) -> None:
+    """Log what the monitor says: taken, passed, or the cause of a refusal.
+
+    ``what``: offer, answer, withdrawal; unknown when it cannot be read.
+    """
+    _smtpd.info(
+        "%s: monitor: %s %s, from=<%s>, to=<%s>, trace=%s",
+        queue_id,
+        what,
+        outcome,
+        clean(sender),
+        clean(to),
+        trace,
+    )
+    metrics.offer_judged(what, outcome)
+
+
 def attempted(
     queue_id: str,
     *,

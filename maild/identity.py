@@ -21,7 +21,13 @@ class Identity:
     """For accepting TLS; None only when no certificate is configured."""
     certificate: bytes
     """The server certificate in DER, for tls-server-end-point (RFC 5929 §4)."""
+    rendezvous: frozenset[str] = frozenset()
+    """Those of ``domains`` whose accounts are numbers; none: we are no rendezvous."""
 
     def is_local(self, address: Address) -> bool:
         """Whether mail for ``address`` ends here."""
         return address.domain in self.domains
+
+    def is_number(self, address: Address) -> bool:
+        """Whether ``address`` is in a domain whose accounts are numbers."""
+        return address.domain in self.rendezvous

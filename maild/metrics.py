@@ -25,6 +25,12 @@ OCTETS_SENT = Counter(
 ATTEMPTS = Counter(
     "maild_attempts", "Delivery attempts by outcome.", ["outcome"], registry=REGISTRY
 )
+OFFERS = Counter(
+    "maild_offers_judged",
+    "Offers (answers, withdrawals) that other servers brought, by outcome.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
 LOGINS_FAILED = Counter(
     "maild_logins_failed", "Logins refused.", ["station"], registry=REGISTRY
 )
@@ -52,6 +58,11 @@ def attempt_ended(outcome: str, octets: int) -> None:
     """Count an attempt: sent, deferred, bounced, offered; its octets on the wire."""
     ATTEMPTS.labels(outcome).inc()
     OCTETS_SENT.inc(octets)
+
+
+def offer_judged(kind: str, outcome: str) -> None:
+    """Count an offer: taken, passed on, or the cause of its refusal."""
+    OFFERS.labels(kind, outcome).inc()
 
 
 def login_refused(station: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``maild playground DIR``: two servers on loopback, ready to be started and used.
+"""``maild playground DIR``: servers on loopback, ready to be started and used.
 
 Writes files and accounts, starts nothing.  The profiles are the terminal's format
 (see terminal_client/profile.py), written as text: this package never imports it.
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from maild.login import make_keys
-from maild.mail.address import parse_address
+from maild.mail.address import Address
 from maild.operator.console import OperatorError, Records
 from maild.store import accounts
 from maild.store.house import Store
@@ -31,10 +31,20 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 SERVERS: Final = {"a": "a.example", "b": "b.example"}
-"""Names of the servers and their domains."""
+"""Names of the servers that hold content, and their domains."""
+RENDEZVOUS: Final = "r"
+"""The third server, which everything but numbers works without."""
+RENDEZVOUS_DOMAIN: Final = "rcs.example"
 PEOPLE: Final = {"alice": "a", "bob": "b", "carol": "b"}
 """Accounts and the servers they live on."""
+NUMBERS: Final = {
+    "alice": "+14155550101",
+    "bob": "+14155550102",
+    "carol": "+14155550103",
+}
+"""The same people's numbers, which are accounts of the rendezvous."""
 LISTENERS: Final = ("smtp", "submission", "imap", "http")
+ALL_SERVERS: Final = {**SERVERS, RENDEZVOUS: RENDEZVOUS_DOMAIN}
 FREE_PORTS: Final = range(20000, 32000)
 """Where free ports are looked for: below what Linux gives to outgoing connections."""
 
@@ -48,6 +58,7 @@ class Playground:
     folder: Path
     ports: dict[str, Ports]
     passwords: dict[str, str]
+    number_passwords: dict[str, str]
 
     @property
     def ca(self) -> Path:
@@ -69,6 +80,8 @@ class Playground:
                     "password": self.passwords[name],
                     "server": server,
                     "profile": str(self.profile(name)),
+                    "number": f"{NUMBERS[name]}@{RENDEZVOUS_DOMAIN}",
+                    "number_password": self.number_passwords[name],
                 }
                 for name, server in PEOPLE.items()
             },
@@ -81,13 +94,13 @@ def playground(
         int | None,
         typer.Option(
             min=1024,
-            max=65528,
+            max=65524,
             metavar="PORT",
-            help="First of 8 ports (default: free ones).",
+            help="First of 12 ports (default: free ones).",
         ),
     ] = None,
 ) -> None:
-    """Write two servers on loopback, ready to start.
+    """Write two servers and a rendezvous on loopback, ready to start.
 
     With a CA and certificates, accounts with random passwords, and the profiles of
     their terminals.  Nothing is started.
@@ -99,6 +112,8 @@ def playground(
     print("Start the servers, each in a terminal of its own:")
     for name in SERVERS:
         print(f"  maild serve --config {made.folder / f'{name}.toml'}")
+    print("and, for those who know numbers only, the rendezvous:")
+    print(f"  maild serve --config {made.folder / f'{RENDEZVOUS}.toml'}")
     print("Then send a file:")
     print(f"  mshare --profile {made.profile('alice')} send FILE bob@b.example")
     print(f"  mshare --profile {made.profile('bob')} offers")
@@ -117,14 +132,12 @@ def make(folder: Path, base_port: int | None = None) -> Playground:
         raise OperatorError(
             f"{folder} is not empty; name a new directory", os.EX_CANTCREAT
         )
-    made = Playground(
-        folder, _ports(base_port), {name: secrets.token_urlsafe(12) for name in PEOPLE}
-    )
+    made = Playground(folder, _ports(base_port), _passwords(), _passwords())
     from maild.certificates import Authority  # large; only what is needed here
 
     authority = Authority("maild playground", datetime.datetime.now(datetime.UTC))
     made.ca.write_bytes(authority.certificate)
-    for server in SERVERS:
+    for server in ALL_SERVERS:
         _write_server(made, server, authority)
         _add_accounts(made, server)
     for name in PEOPLE:
@@ -134,8 +147,12 @@ def make(folder: Path, base_port: int | None = None) -> Playground:
     return made
 
 
+def _passwords() -> dict[str, str]:
+    return {name: secrets.token_urlsafe(12) for name in PEOPLE}
+
+
 def _ports(base_port: int | None) -> dict[str, Ports]:
-    wanted = len(SERVERS) * len(LISTENERS)
+    wanted = len(ALL_SERVERS) * len(LISTENERS)
     numbers = (
         _free_ports(wanted)
         if base_port is None
@@ -143,7 +160,8 @@ def _ports(base_port: int | None) -> dict[str, Ports]:
     )
     each = iter(numbers)
     return {
-        server: {listener: next(each) for listener in LISTENERS} for server in SERVERS
+        server: {listener: next(each) for listener in LISTENERS}
+        for server in ALL_SERVERS
     }
 
 
@@ -164,19 +182,22 @@ def _free_ports(wanted: int) -> list[int]:
 
 
 def _write_server(made: Playground, server: str, authority: Authority) -> None:
-    domain, ports = SERVERS[server], made.ports[server]
+    domain, ports = ALL_SERVERS[server], made.ports[server]
     home = made.folder / server
     home.mkdir(mode=0o700)
     pair = authority.issue([domain, "localhost", HOST])
     (home / "certificate.pem").write_bytes(pair.certificate)
     _write_private(home / "key.pem", pair.key)
     peers = "".join(
-        f'\n[peer."{SERVERS[other]}"]\naddress = "{HOST}:{made.ports[other]["smtp"]}"\n'
-        for other in SERVERS
+        f'\n[peer."{name}"]\naddress = "{HOST}:{made.ports[other]["smtp"]}"\n'
+        for other, name in ALL_SERVERS.items()
         if other != server
     )
+    role = ""
+    if server == RENDEZVOUS:
+        role = f'\n[rendezvous]\ndomains = ["{domain}"]\n'
     text = f"""\
-# One of two servers on loopback; see conf/maild.toml for every key.
+# One of the servers on loopback; see conf/maild.toml for every key.
 [server]
 hostname = "{domain}"
 domains = ["{domain}"]
@@ -199,7 +220,7 @@ ca_file = "ca.pem"
 
 [http]
 listen = ["{HOST}:{ports["http"]}"]
-{peers}"""
+{role}{peers}"""
     (made.folder / f"{server}.toml").write_text(text)
 
 
@@ -208,13 +229,25 @@ def _add_accounts(made: Playground, server: str) -> None:
     store.open()
     try:
         records = Records(store)
-        for name, lives_on in PEOPLE.items():
-            if lives_on == server:
-                keys = make_keys(made.passwords[name], secrets.token_bytes(16))
-                address = parse_address(f"{name}@{SERVERS[server]}")
-                records.write(accounts.create, address, keys, store.clock())
+        for address, password in _accounts(made, server):
+            keys = make_keys(password, secrets.token_bytes(16))
+            records.write(accounts.create, address, keys, store.clock())
     finally:
         store.close()
+
+
+def _accounts(made: Playground, server: str) -> list[tuple[Address, str]]:
+    """Return the accounts of a server with their passwords."""
+    if server == RENDEZVOUS:
+        return [
+            (Address(number, RENDEZVOUS_DOMAIN), made.number_passwords[name])
+            for name, number in NUMBERS.items()
+        ]
+    return [
+        (Address(name, SERVERS[server]), made.passwords[name])
+        for name, lives_on in PEOPLE.items()
+        if lives_on == server
+    ]
 
 
 def _write_profile(made: Playground, name: str) -> None:

@@ -16,6 +16,7 @@ TITLES: Final[dict[int, str]] = {
     2180: "IMAP4 Multi-Accessed Mailbox Practice",
     2183: "The Content-Disposition Header Field",
     2231: "MIME Parameter Value and Encoded Word Extensions",
+    2397: 'The "data" URL scheme',
     2765: "Stateless IP/ICMP Translation Algorithm (SIIT)",
     2920: "SMTP Service Extension for Command Pipelining",
     2971: "IMAP4 ID extension",

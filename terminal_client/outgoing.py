@@ -67,14 +67,17 @@ class Outgoing:
         path: Path,
         attempts: Attempts,
         begin: Callable[[Remembered], None] = nobody,
+        *,
+        picture: bool = True,
     ) -> tuple[Remembered, Receipt]:
         """Upload a file, from where an earlier attempt ended, until it is there.
 
         ``begin`` is told each row of Table 1 under which the file goes now.
+        ``picture``: whether a thumbnail goes with it, if it is one.
         """
         with await asyncio.to_thread(reading.open_file, path) as file:
             await self._drop_another(file)
-            begun = await asyncio.to_thread(self._begun, file)
+            begun = await asyncio.to_thread(self._begun, file, picture)
             begin(begun.entry)
             try:
                 receipt = await attempts.persist(
@@ -87,7 +90,7 @@ class Outgoing:
                 sentence = str(error).partition(";")[0]
                 attempts.tell(f"it begins anew: {sentence}")
                 await asyncio.to_thread(self._journal.forget, begun)
-                begun = await asyncio.to_thread(self._fresh, file)
+                begun = await asyncio.to_thread(self._fresh, file, picture)
                 begin(begun.entry)
                 receipt = await attempts.persist(
                     partial(self._attempt, file, begun, attempts)
@@ -137,16 +140,20 @@ class Outgoing:
             await Attempts(lambda done, total: None).persist(say)
         await asyncio.to_thread(self._journal.forget, begun)
 
-    def _begun(self, file: LocalFile) -> Begun:
+    def _begun(self, file: LocalFile, picture: bool) -> Begun:
         """Return the upload of exactly this file that was cut, or begin one."""
         entry = self._memory.by_path(file.path)
         found = self._journal.find(entry, file.shape, str(self._profile.address))
-        return found or self._fresh(file)
+        return found or self._fresh(file, picture)
 
-    def _fresh(self, file: LocalFile) -> Begun:
+    def _fresh(self, file: LocalFile, picture: bool) -> Begun:
         entry = self._memory.begin(file.path, file.shape)
         begun = upload_attempt.begin(
-            self._profile.address, file, entry, self._memory.terminal()
+            self._profile.address,
+            file,
+            entry,
+            self._memory.terminal(),
+            picture=picture,
         )
         self._journal.keep(begun, str(self._profile.address))
         return begun

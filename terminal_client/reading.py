@@ -42,6 +42,11 @@ class LocalFile:
         self.digest = ""
         """SHA-256 of the whole file in hex, once `pieces` has ended."""
 
+    @property
+    def file(self) -> BinaryIO:
+        """The file itself; where it is read is nobody's business but `pieces`'."""
+        return self._file
+
     async def pieces(self, start: int = 0) -> AsyncGenerator[bytes, None]:
         """Yield the content from ``start``; raise `ContentError` if it has changed.
 

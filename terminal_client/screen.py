@@ -35,6 +35,14 @@ _UNDIVIDED = _NUMBERS | {"id", "item", "date", "until", "state", "kind"}
 """Columns whose cells are one word each: never broken over two lines."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+NoThumbnailOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-thumbnail",
+        help="Upload a picture without the small one that offers show.",
+    ),
+]
+
 
 def chosen(context: typer.Context, named: str | None) -> str | None:
     """Return the profile named nearest to the verb; it may stand before it too."""

@@ -36,6 +36,10 @@ class Order:
 
     recipients: list[Address]
     note: str = ""
+    via: str = ""
+    """Domain of the rendezvous that passes the offers on; "" for none."""
+    thumbnail: bool = True
+    """Whether a picture that has to be uploaded gets one."""
 
 
 class Sendings:
@@ -85,7 +89,11 @@ class Sendings:
         early = _Early(self, self._beside, order, queued)
         try:
             item = await self._uploads.upload(
-                path, progress, again=True, begin=early.begin
+                path,
+                progress,
+                again=True,
+                begin=early.begin,
+                picture=order.thumbnail,
             )
             sent = await early.sent(item)
         finally:
@@ -118,7 +126,7 @@ class Sendings:
             return [
                 Sent(
                     await submission.send(
-                        smtp, sender, recipient, url, section, order.note
+                        smtp, sender, recipient, url, section, order.note, order.via
                     ),
                     recipient,
                     uploaded=False,

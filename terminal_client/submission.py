@@ -58,15 +58,21 @@ async def send(
     url: ImapUrl,
     section: str,
     note: str = "",
+    via: str = "",
 ) -> str:
-    """Command the server to send an item to one recipient; return the transfer's id."""
+    """Command the server to send an item to one recipient; return the transfer's id.
+
+    ``via``: domain of the rendezvous that is to pass the offer on.
+    """
     utf8 = not (sender.is_ascii and recipient.is_ascii)
     mail = MailFrom(
-        sender=sender, body=Body.BINARY if note else Body.SEVEN_BIT, smtputf8=utf8
+        sender=sender,
+        body=Body.BINARY if note or via else Body.SEVEN_BIT,
+        smtputf8=utf8,
     )
     lines = [smtp.mail_from(mail), smtp.rcpt_to(RcptTo(recipient))]
-    if note:
-        head, tail = _note_frame(sender, recipient, note)
+    if note or via:
+        head, tail = _frame(sender, recipient, note, via)
         part = ImapUrl(
             url.user, url.host, url.mailbox, url.uid, url.uid_validity, section
         )
@@ -86,12 +92,16 @@ async def send(
     return _transfer_id(replies[-1])
 
 
-def _note_frame(sender: Address, recipient: Address, note: str) -> tuple[bytes, bytes]:
-    """Return what stands before and behind the content in a message with a note."""
+def _frame(
+    sender: Address, recipient: Address, note: str, via: str
+) -> tuple[bytes, bytes]:
+    """Return what stands before and behind the content in a message with more."""
     boundary = f"=_{secrets.token_hex(16)}"
     text = base64.encodebytes(note.encode()).replace(b"\n", b"\r\n")
     head = (
-        f"From: <{sender}>\r\nTo: <{recipient}>\r\nMIME-Version: 1.0\r\n"
+        f"From: <{sender}>\r\nTo: <{recipient}>\r\n"
+        + (f"Share-Via: {via}\r\n" if via else "")
+        + "MIME-Version: 1.0\r\n"
         f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n\r\n'
         f"--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n"
         "Content-Transfer-Encoding: base64\r\n\r\n"

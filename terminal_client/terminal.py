@@ -119,14 +119,21 @@ class Terminal:
         return await self._uploads.check(path)
 
     async def upload(
-        self, path: Path, *, progress: Progress = _nobody, again: bool = False
+        self,
+        path: Path,
+        *,
+        progress: Progress = _nobody,
+        again: bool = False,
+        thumbnail: bool = True,
     ) -> Item:
         """Bring a file into the own Library, unless it is there; return its item.
 
         Goes on with an upload of this file that was cut, whenever that was.  ``again``
-        uploads even what is there.
+        uploads even what is there.  Who is offered a picture sees its ``thumbnail``.
         """
-        return await self._uploads.upload(path, progress, again=again)
+        return await self._uploads.upload(
+            path, progress, again=again, picture=thumbnail
+        )
 
     async def record(
         self,
@@ -163,6 +170,8 @@ class Terminal:
         what: Item | Path | str,
         *recipients: str | Address,
         note: str = "",
+        via: str = "",
+        thumbnail: bool = True,
         progress: Progress = _nobody,
         queued: Queued = _nobody_waits,
     ) -> list[Sent]:
@@ -171,9 +180,11 @@ class Terminal:
         A string names an item by id or file name.  One transfer for each recipient.
         What has to be uploaded is sent meanwhile: ``queued`` is told when the server
         has taken the commands; this returns when it has all of the item, too.
+        ``via`` is the domain of a rendezvous that knows both: the offer goes by it.
         """
         to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
-        return await self._sendings.send(what, Order(to, note), progress, queued)
+        order = Order(to, note, via, thumbnail)
+        return await self._sendings.send(what, order, progress, queued)
 
     # Following: seed 219
 

@@ -20,7 +20,7 @@ from maild.mail.envelope import Body, MailFrom, RcptTo
 from maild.mail.reply import Reply
 from maild.wire import smtp
 from maild.wire.smtp_reply import ReplyFormatError, transaction_offset
-from terminal_client import errors
+from terminal_client import errors, thumbnail
 from terminal_client.attempts import Progress
 from terminal_client.chunks import Chunks
 from terminal_client.journal import Begun
@@ -54,13 +54,27 @@ class Source(Protocol):
     """SHA-256 of all of it in hex, once it has been read."""
 
 
-def begin(sender: Address, file: LocalFile, entry: Remembered, terminal: str) -> Begun:
-    """Compose what every attempt at one upload says alike."""
-    return compose(sender, told_name(file.path), file.shape.size, entry, terminal)
+def begin(
+    sender: Address,
+    file: LocalFile,
+    entry: Remembered,
+    terminal: str,
+    *,
+    picture: bool = True,
+) -> Begun:
+    """Compose what every attempt at one upload says alike; draws its ``picture``."""
+    name = told_name(file.path)
+    drawn = thumbnail.make(file.file, media_type(name)) if picture else None
+    return compose(sender, name, file.shape.size, entry, terminal, drawn)
 
 
 def compose(
-    sender: Address, name: str, size: int | None, entry: Remembered, terminal: str
+    sender: Address,
+    name: str,
+    size: int | None,
+    entry: Remembered,
+    terminal: str,
+    picture: bytes | None = None,
 ) -> Begun:
     """Compose the same for a ``name``; ``size`` is None while nobody knows it."""
     item = ItemFacts(
@@ -83,6 +97,7 @@ def compose(
         account=sender,
         facts=facts,
         terminal=terminal,
+        picture=picture,
     )
     transid = f"{secrets.token_hex(16)}@{sender.domain}"
     return Begun(entry, transid, head, tried=False, is_live=size is None)

@@ -63,11 +63,13 @@ class Uploads:
         *,
         again: bool = False,
         begin: Callable[[Remembered], None] = nobody,
+        picture: bool = True,
     ) -> Item:
         """Bring a file into the own Library, unless it is there; return its item.
 
-        ``again`` uploads even what is there.  ``begin`` is told the row of Table 1
-        under which octets begin to move, and again should they have to begin anew.
+        ``again`` uploads even what is there; ``picture``: with its thumbnail.
+        ``begin`` is told the row of Table 1 under which octets begin to move, and
+        again should they have to begin anew.
         """
         attempts = Attempts(progress)
         async with self._outgoing.turn(path, attempts) as others_did:
@@ -75,7 +77,9 @@ class Uploads:
                 outcome = await self.check(path)
                 if outcome.held is not None:
                     return await self._item_at(outcome.held.uid)
-            entry, receipt = await self._outgoing.upload(path, attempts, begin)
+            entry, receipt = await self._outgoing.upload(
+                path, attempts, begin, picture=picture
+            )
         return await self.arrived(entry, receipt, attempts)
 
     async def arrived(

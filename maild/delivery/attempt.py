@@ -4,7 +4,8 @@
 - a share without ticket is offered (to a server of ours) or mailed (to any other);
 - a share with ticket is pushed: never without TLS that proves who the peer is;
 - an answer that brings a ticket goes by such TLS, too;
-- a withdrawal goes where an offer may go;
+- a withdrawal goes where an offer may go, as does what passes a rendezvous;
+- what is no content goes by the transfer's rendezvous, if it can be reached;
 - ordinary mail and other answers go as they are.
 
 An attempt ends in exactly one recorded event and one delivery line.
@@ -44,6 +45,7 @@ NEEDS_SMTPUTF8 = letter.NEEDS_SMTPUTF8
 STALL = 30.0
 """Seconds that a push waits for a source that does not grow: then others may have its
 slot, and it is due again as soon as the source goes on."""
+_TOLD_TO_OURS = frozenset({Kind.WITHDRAWAL, Kind.RELAY})
 STOPPED = Reply(451, "3.2", "the attempt was stopped")
 
 
@@ -113,13 +115,17 @@ class Attempt:
 
     async def _try(self) -> Outcome:
         transfer, means = self._transfer, self._means
-        route = await means.router.find(transfer.recipient.domain)
         ticketed = transfer.kind is Kind.SHARE and transfer.ticket is not None
-        secret = ticketed or transfer.carries_ticket
-        level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
         with Octets(means.store.blobs, means.readers) as octets:
-            if transfer.kind is Kind.WITHDRAWAL:
-                return await self._withdraw(route, octets)
+            if transfer.via and not ticketed:
+                passed = await self._by_rendezvous(octets)
+                if passed is not None:
+                    return passed
+            route = await means.router.find(transfer.recipient.domain)
+            secret = ticketed or transfer.carries_ticket
+            level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
+            if transfer.kind in _TOLD_TO_OURS:
+                return await self._tell(route, octets)
             if transfer.kind is not Kind.SHARE:
                 return await self._mail(route, level, octets)
             item = await self._item()
@@ -129,6 +135,42 @@ class Attempt:
             if session.takes_pushes:
                 return await self._offer(session, octets, item)
             return await self._attach(session, octets, item)
+
+    async def _by_rendezvous(self, octets: Octets) -> Outcome | None:
+        """Let the rendezvous pass on what is no content (seed 207).
+
+        None when it cannot be reached, or does not know these two: then it goes as if
+        there were none.  What it has looked at and refused is refused.
+        """
+        transfer, means = self._transfer, self._means
+        try:
+            route = await means.router.find(transfer.via)
+            session = await self._connect_to_offer(route)
+        except ReplyError as error:
+            await self._pass_over(error.reply)
+            return None
+        if not session.takes_pushes:
+            await self._pass_over(NOT_OURS)
+            return None
+        try:
+            if transfer.kind is Kind.SHARE:
+                return await self._offer(session, octets, await self._item())
+            reply = await letter.send(
+                session, await self._letter(), octets, self._tally
+            )
+            return Outcome(Event.DELIVER, reply)
+        except ReplyError as error:
+            if (error.reply.code, error.reply.detail) != (550, "7.1"):
+                raise
+            await self._pass_over(error.reply)
+            return None
+
+    async def _pass_over(self, reply: Reply) -> None:
+        """Leave the rendezvous, and say why."""
+        why = delivery_log.clean(str(reply))
+        via = self._transfer.via
+        _log.info("%s: not by the rendezvous %s: %s", self._transfer.id, via, why)
+        await self._hang_up()
 
     async def _connect(self, route: Route, level: Tls) -> Session:
         self._tally.relay = ", ".join(map(str, route.stops[:1]))
@@ -168,8 +210,8 @@ class Attempt:
         reply = await letter.send(session, mail, octets, self._tally)
         return Outcome(Event.DELIVER, reply)
 
-    async def _withdraw(self, route: Route, octets: Octets) -> Outcome:
-        """Tell who took an offer of ours that it is over; nobody else."""
+    async def _tell(self, route: Route, octets: Octets) -> Outcome:
+        """Tell a server of ours what no other understands, and nobody else should."""
         mail = await self._letter()
         session = await self._connect_to_offer(route)
         if not session.takes_pushes:
@@ -194,7 +236,8 @@ class Attempt:
         hostname, now = means.identity.hostname, means.store.clock()
         goods = await parcel.frozen(transfer, item, hostname, means.store)
         facts = Facts(f"{transfer.id}.offer@{hostname}", now, transfer.trace)
-        composed = parcel.offer(transfer, item, goods, facts)
+        picture = await parcel.picture(means.store, item)
+        composed = parcel.offer(transfer, item, goods, facts, picture)
         mail = Letter(transfer.sender, transfer.recipient, parcel.plain_rope(composed))
         self._offers = True
         reply = await letter.send(session, mail, octets, self._tally)

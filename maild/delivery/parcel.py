@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from maild import ids
+from maild.mail import thumbnail
 from maild.mail.attachment import attachment_frame
 from maild.mail.compose import (
     Composed,
@@ -21,12 +22,13 @@ from maild.mail.compose import (
 from maild.mail.offer import Offer
 from maild.mail.plain import media_type
 from maild.mail.reply import Reply
-from maild.store import transfers
+from maild.store import messages, transfers
 from maild.store.errors import NotFoundError
 from maild.store.house import Store
 from maild.store.items import Item
 from maild.store.rope import Base64, Constant, Raw, Rope
 from maild.store.transfers import Transfer
+from maild.wire.mime_entity import Header
 
 MAX_NAME = 1024
 """Characters of a name in an offer (docs/protocol.md)."""
@@ -93,8 +95,17 @@ async def frozen(transfer: Transfer, item: Item, hostname: str, store: Store) ->
     return Parcel(head, tail, item.blob_id, item.size, item.sha256 or None)
 
 
-def offer(transfer: Transfer, item: Item, goods: Parcel, facts: Facts) -> Composed:
-    """Return the offer of an item that ``goods`` would bring (seed 207)."""
+def offer(
+    transfer: Transfer,
+    item: Item,
+    goods: Parcel,
+    facts: Facts,
+    picture: bytes | None,
+) -> Composed:
+    """Return the offer of an item that ``goods`` would bring (seed 207).
+
+    ``picture``: the item's thumbnail, if it has one.
+    """
     if transfer.sender is None or transfer.nonce is None:
         raise NotFoundError("a share without sender or nonce")
     proposal = Offer(
@@ -112,8 +123,20 @@ def offer(transfer: Transfer, item: Item, goods: Parcel, facts: Facts) -> Compos
         trace=transfer.trace,
         note=transfer.note,
         rendering=goods.rendering,
+        rendezvous=transfer.via or None,
     )
-    return offer_message(proposal, facts, None)
+    return offer_message(proposal, facts, picture)
+
+
+async def picture(store: Store, item: Item) -> bytes | None:
+    """Return the thumbnail that an own upload has brought, if it did."""
+    if not item.own:
+        return None
+    content = await store.index.read(messages.content, item.content_id)
+    first = next(iter(content.rope.pieces), None)
+    if not isinstance(first, Constant):
+        return None
+    return thumbnail.in_field(Header(first.octets).get(thumbnail.FIELD))
 
 
 def attachment(transfer: Transfer, item: Item, hostname: str, now: float) -> Rope:

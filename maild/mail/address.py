@@ -82,6 +82,18 @@ def parse_address(text: str) -> Address:
     return Address(local, _domain(domain))
 
 
+def mail_domain(text: str) -> str:
+    """Return a domain as `Address` has it; raise `AddressError` unless it is a name.
+
+    No host of one label, and no address: a client must not choose those (CWE-918).
+    """
+    domain = _domain(text)
+    *above, last = domain.split(".")
+    if not above or domain.startswith("[") or last.isdigit():
+        raise AddressError("it is no domain of mail")
+    return domain
+
+
 def _local_part(text: str) -> tuple[str, str]:
     if text.startswith('"'):
         quoted = _QUOTED.match(text)

@@ -138,6 +138,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "Check its certificate with its operator. For a private authority set "
         "[delivery] ca_file, for one certificate a fingerprint in the peer entry.",
     ),
+    "4.7.28": Meaning(
+        "Mail flood detected",
+        "More offers in a minute than one sender may make there.",
+        "Nothing: they are made again by themselves, a few at a time. The operator of "
+        "that server can allow more: [smtp] offers_per_minute.",
+    ),
     "5.0.0": Meaning(
         "Other undefined status",
         "The other server refused for good and gave no enhanced code.",
@@ -174,6 +180,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "Send something smaller, or ask the operator of that server for more: maild "
         "account quota.",
     ),
+    "5.2.3": Meaning(
+        "Message length exceeds administrative limit",
+        "What is offered is larger than the rendezvous or the receiving server lets "
+        "anybody offer.",
+        "Send something smaller; the operator of that server can allow more: [smtp] "
+        "offer_size_limit.",
+    ),
     "5.3.4": Meaning(
         "Message too big for system",
         "The message is larger than the receiving server takes. A server without maild"
@@ -196,9 +209,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "5.4.7": Meaning(
         "Delivery time expired",
-        "The transfer could not be made in the time that the queue allows.",
+        "The transfer could not be made in the time that the queue allows, or an offer "
+        "or answer came when its time was over.",
         "Send it again once the other server can be reached; queue show tells what "
-        "stood in the way.",
+        "stood in the way. Refused at once: compare the clocks of both servers.",
     ),
     "5.5.0": Meaning(
         "Other or undefined protocol status",
@@ -221,6 +235,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "An argument or parameter is malformed or not known here.",
         "Update or report the program that sent it.",
     ),
+    "5.5.5": Meaning(
+        "Wrong protocol version",
+        "The facts of an offer, answer or withdrawal (application/vnd.maild+json) "
+        "cannot be read: they are malformed, or of a version that is not known there.",
+        "Update or report the server that sent it; docs/protocol.md has the schema.",
+    ),
     "5.6.0": Meaning(
         "Other or undefined media error",
         "The content is not what was offered or announced: another size, another "
@@ -230,14 +250,21 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "5.6.1": Meaning(
         "Media not supported",
         "The message has a form that cannot be taken here: an upload is exactly one "
-        "part.",
-        "Upload with mshare, or send it as ordinary mail.",
+        "part; or files of the type that is offered are not taken there.",
+        "Upload with mshare, or send it as ordinary mail. Which types are refused is "
+        "for the operator of the other server to say: [smtp] offer_types_refused.",
     ),
     "5.6.3": Meaning(
         "Conversion required but not supported",
         "The message needs BINARYMIME or 8BITMIME, which the other server does not "
         "offer.",
         "Send it in another encoding; an item of the Library is encoded by itself.",
+    ),
+    "5.6.5": Meaning(
+        "Conversion failed",
+        "The thumbnail of an offer cannot be shown: more than one, more than 10 KiB or "
+        "1024 pixels wide or high, or not a whole JPEG or PNG.",
+        "Send it without: mshare send --no-thumbnail (or upload --again with it).",
     ),
     "5.6.6": Meaning(
         "Message content not available",
@@ -265,6 +292,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "For content, send an offer and wait until it is accepted: mshare send. For a "
         "server in a private network, the operator sets [delivery] private_networks or"
         " a peer entry.",
+    ),
+    "5.7.7": Meaning(
+        "Message integrity failure",
+        "An offer, answer or withdrawal says another sender or recipient than its "
+        "envelope, or that its content comes from elsewhere: it was altered or forged.",
+        "Send it from the server of the sender's own domain.",
     ),
     "5.7.8": Meaning(
         "Authentication credentials invalid",

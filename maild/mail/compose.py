@@ -31,6 +31,7 @@ from maild.mail.push import (
     upload_head,
     with_digest,
 )
+from maild.mail.thumbnail import MOST_OCTETS, media_type
 
 __all__ = [
     "Composed",
@@ -52,27 +53,25 @@ __all__ = [
     "withdrawal_message",
 ]
 
-MAX_THUMBNAIL = 10 * 1024
-"""Octets of a thumbnail; a larger one is left out."""
-
 
 def offer_message(offer: Offer, facts: Facts, thumbnail: bytes | None) -> Composed:
     """Return the offer (seed 207): text, HTML with cid: thumbnail, JSON facts.
 
     multipart/mixed of multipart/alternative(text/plain, multipart/related(text/html,
-    image/jpeg)) and application/vnd.maild+json; under 64 KiB.  ``thumbnail`` is JPEG,
-    at most 10 KiB; without one there is no multipart/related.
+    image/jpeg)) and application/vnd.maild+json; under 64 KiB.  ``thumbnail`` is JPEG
+    or PNG, at most 10 KiB; without one there is no multipart/related.
     """
     offer = _fitting(offer)
-    if thumbnail is not None and not _is_small_jpeg(thumbnail):
-        thumbnail = None
+    kind = media_type(thumbnail or b"")
+    if thumbnail is None or len(thumbnail) > MOST_OCTETS or kind is None:
+        thumbnail = kind = None
     image = f"thumbnail.{bare_id(facts.message_id)}" if thumbnail else None
     shown: build.Leaf | build.Multi = build.text_leaf(
         plain.offer_html(offer, image), "text/html"
     )
-    if thumbnail:
+    if thumbnail and kind:
         picture = build.data_leaf(
-            "image/jpeg", thumbnail, content_id=f"<{image}>", disposition="inline"
+            kind, thumbnail, content_id=f"<{image}>", disposition="inline"
         )
         shown = build.Multi("related", (shown, picture), (("type", "text/html"),))
     said = build.Multi("alternative", (build.text_leaf(plain.offer_text(offer)), shown))
@@ -94,10 +93,6 @@ def _fitting(offer: Offer) -> Offer:
     while len(offer.to_json()) > MAX_JSON - 100 and offer.note:  # CRLF adds octets
         offer = replace(offer, note=offer.note[: len(offer.note) * 3 // 4])
     return offer
-
-
-def _is_small_jpeg(octets: bytes) -> bool:
-    return len(octets) <= MAX_THUMBNAIL and octets.startswith(b"\xff\xd8\xff")
 
 
 def answer_message(answer: Answer, facts: Facts) -> Composed:

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from maild.mail.address import Address, AddressError, parse_address
+from maild.mail.address import Address, AddressError, mail_domain, parse_address
 
 MEDIA_TYPE: Final = "application/vnd.maild+json"
 VERSION: Final = 1
@@ -28,11 +28,16 @@ MAX_SIZE: Final = 2**63 - 1
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HEX256 = re.compile(r"[0-9a-f]{64}")
 _HEX128 = re.compile(r"[0-9a-f]{32}")
+_REFUSAL = re.compile(r"[45][0-9]{2}(?: [45]\.[0-9]{1,3}\.[0-9]{1,3})? .{0,500}")
 _MEDIA = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 
 
 class OfferError(ValueError):
     """A facts part is malformed; the message names the member."""
+
+
+class UnknownKindError(OfferError):
+    """It is about something else than offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class Offer:
     note: str = ""
     rendering: str | None = None
     """What the push would be, the same for all that would bring the same octets."""
+    rendezvous: str | None = None
+    """Domain of the rendezvous that the offer goes by, and its answer, if any."""
 
     def to_json(self) -> str:
         """Return the facts part."""
@@ -78,6 +85,7 @@ class Offer:
             trace=self.trace,
             note=self.note,
             rendering=self.rendering,
+            rendezvous=self.rendezvous,
         )
 
 
@@ -99,6 +107,8 @@ class Answer:
     expires: int
     """Unix seconds until which the ticket is good."""
     trace: str
+    refused: str = ""
+    """Of an offer that a server on its way has refused: its reply, ``552 5.2.3 ..``."""
 
     def to_json(self) -> str:
         """Return the facts part."""
@@ -113,6 +123,7 @@ class Answer:
             size=self.size,
             expires=self.expires,
             trace=self.trace,
+            refused=self.refused or None,
         )
 
 
@@ -171,7 +182,7 @@ def parse_facts(octets: bytes) -> Offer | Answer | Withdrawal:
         case "withdrawal":
             return _withdrawal(facts)
         case _:
-            raise OfferError("kind: neither offer, answer nor withdrawal")
+            raise UnknownKindError("kind: neither offer, answer nor withdrawal")
 
 
 def _offer(facts: _Facts) -> Offer:
@@ -192,6 +203,7 @@ def _offer(facts: _Facts) -> Offer:
         rendering=facts.matching("rendering", _HEX128)
         if facts.has("rendering")
         else None,
+        rendezvous=facts.domain("rendezvous") if facts.has("rendezvous") else None,
     )
 
 
@@ -207,6 +219,7 @@ def _answer(facts: _Facts) -> Answer:
         size=facts.number("size"),
         expires=facts.number("expires"),
         trace=facts.matching("trace", _ID),
+        refused=facts.matching("refused", _REFUSAL) if facts.has("refused") else "",
     )
 
 
@@ -254,6 +267,12 @@ class _Facts:
         if not isinstance(value, bool):
             raise OfferError(f"{name}: neither true nor false")
         return value
+
+    def domain(self, name: str) -> str:
+        try:
+            return mail_domain(self.text(name, 255))
+        except AddressError as error:
+            raise OfferError(f"{name}: {error}") from error
 
     def address(self, name: str) -> Address:
         try:

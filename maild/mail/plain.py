@@ -103,6 +103,11 @@ def _html(text: str) -> str:
 def answer_text(answer: Answer) -> str:
     """Return what an answer says."""
     said = "accepts" if answer.accepted else "declines"
+    if answer.refused:
+        return (
+            f"The offer {answer.offer_id} did not reach {answer.recipient}:\n\n"
+            f"    {printable(answer.refused)}"
+        )
     lines = [f"{answer.recipient} {said} the offer {answer.offer_id}."]
     if answer.accepted:
         lines += [

@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import replace
 
-from maild.mail import build, plain
+from maild.mail import build, plain, thumbnail
 from maild.mail.address import Address
 from maild.mail.header import field, file_name, parameter_field
 from maild.mail.letter import Facts, ItemFacts, head, item_line
@@ -29,13 +29,15 @@ def upload_head(
     account: Address,
     facts: Facts,
     terminal: str,
+    picture: bytes | None = None,
 ) -> bytes:
     """Return the header block of an upload (2-PROTOCOL 2.3), with its empty line.
 
     One part, ``Content-Type: application/octet-stream``, ``Content-Transfer-Encoding:
     binary``, ``Content-Disposition: attachment; filename*=..; size=n``,
     ``Share-Number``, ``Share-Code``, ``Share-Terminal``, ``Share-Type`` (the real
-    media type).  What is still being recorded announces no size.
+    media type).  What is still being recorded announces no size.  ``picture``: its
+    thumbnail, ``Share-Thumbnail``.
     """
     kept = [
         ("Share-Number", number),
@@ -47,6 +49,7 @@ def upload_head(
         field("Subject", item.name),
         *(field(name, value) for name, value in kept if value),
         field("Share-Type", plain.media_type(item.type)),
+        thumbnail.field(picture) if picture else b"",
         b"MIME-Version: 1.0\r\n",
         *_content_fields(item, "application/octet-stream"),
     ]

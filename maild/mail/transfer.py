@@ -71,9 +71,11 @@ class Kind(StrEnum):
     """Our answer to an offer; never shown to the user, never bounced."""
     WITHDRAWAL = "withdrawal"
     """Tells a peer that took an offer of ours that its content will not come."""
+    RELAY = "relay"
+    """An offer, answer or withdrawal of others that we pass on, as a rendezvous."""
 
 
-SILENT = frozenset({Kind.ANSWER, Kind.WITHDRAWAL})
+SILENT = frozenset({Kind.ANSWER, Kind.WITHDRAWAL, Kind.RELAY})
 """What servers tell each other: never shown to a user, never bounced."""
 UNDELIVERED = frozenset({State.FAILED, State.EXPIRED, State.CANCELLED})
 """Ends of which a peer that waits for the content knows nothing by itself."""

@@ -15,6 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from maild.config import Configuration
 from maild.login import make_keys
+from maild.mail import number
 from maild.mail.address import Address, AddressError, parse_address
 from maild.mail.plain import amount
 from maild.operator.console import (
@@ -205,9 +206,29 @@ def own_address(settings: Configuration, text: str) -> Address:
     domains = sorted(parse_address(f"x@{d}").domain for d in settings.server.domains)
     if address.domain not in domains:
         raise OperatorError(f"{address}: this server has {', '.join(domains)} only")
-    if address.tag:
+    if _is_number(settings, address):
+        _check_number(address)
+    elif address.tag:
         raise OperatorError(f"{address}: what follows a + is not part of an account")
     return address
+
+
+def _is_number(settings: Configuration, address: Address) -> bool:
+    """Whether an account is one of a rendezvous."""
+    return any(
+        parse_address(f"x@{domain}").domain == address.domain
+        for domain in settings.rendezvous.domains
+    )
+
+
+def _check_number(address: Address) -> None:
+    """Refuse what is not one country's number in its one form (E.164)."""
+    try:
+        found = number.normal(address.local)
+    except number.NumberError as error:
+        raise OperatorError(f"{address}: {error}, such as +14155550101") from error
+    if found != address.local:
+        raise OperatorError(f"{address}: the form of this number is {found}")
 
 
 def fresh_keys(password: str) -> ScramKeys:

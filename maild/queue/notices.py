@@ -75,6 +75,8 @@ def notice_message(
 def reason(transfer: Transfer, *, delayed: bool) -> Reply:
     """Return why, as the reply that the notice shows (RFC 3463)."""
     who = transfer.recipient
+    if transfer.state is State.DECLINED and transfer.reply != transfers.DECLINED.text:
+        return _last_reply(transfer, 550, "7.1", transfer.reply)
     if transfer.state is State.DECLINED:
         return Reply(550, "7.1", f"{who} declined the offer; nothing was sent")
     if transfer.state is State.EXPIRED:

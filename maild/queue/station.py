@@ -19,7 +19,7 @@ from maild.identity import Identity
 from maild.queue import notices
 from maild.queue.leap import Leaps
 from maild.queue.settings import QueueSettings
-from maild.store import parting, trace, transfers
+from maild.store import parting, passages, trace, transfers
 from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 from maild.store.parting import Ended
@@ -130,6 +130,7 @@ class QueueStation:
         before = now - self._settings.keep_finished
         await self._store.index.write(transfers.forget_finished, before)
         await self._store.index.write(trace.forget, before)
+        await self._store.index.write(passages.forget, before)
         patience, hostname = self._settings.lifetime, self._hostname
         self._log_parted(
             await asyncio.to_thread(

@@ -10,7 +10,7 @@ from maild import ids
 from maild.mail.address import Address
 from maild.mail.envelope import MailFrom, RcptTo
 from maild.mail.reply import ReplyError
-from maild.smtpd import replies
+from maild.smtpd import passing, replies
 from maild.smtpd.listener import Listener
 from maild.smtpd.restart import key_of, key_of_push
 from maild.smtpd.trace_fields import trace_fields
@@ -181,7 +181,7 @@ class Admission:
         tls: bool,
     ) -> None:
         """Add a recipient to ``transaction``, or raise why not."""
-        if transaction.ticket or transaction.is_upload:
+        if transaction.ticket or transaction.is_upload or transaction.is_relayed:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         if any(known.address == rcpt.recipient for known in transaction.recipients):
             return  # named twice, written to once
@@ -214,7 +214,8 @@ class Admission:
         self, transaction: Transaction, address: Address, *, tls: bool
     ) -> None:
         if not self._listener.identity.is_local(address):
-            raise ReplyError(replies.RELAYING_DENIED)
+            await passing.admit(self._listener, transaction, address)
+            return
         account = await self._find(address)
         if account is None:
             raise ReplyError(replies.NO_SUCH_USER)

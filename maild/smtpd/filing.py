@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from maild import ids
+from maild.mail.address import AddressError, mail_domain
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
 from maild.mail.transfer import Kind, Lifetimes
@@ -170,6 +171,7 @@ async def _share(
         listener.lifetimes,
         now,
         note=_note(arrived) if arrived else "",
+        via=_via(arrived) if arrived else "",
     )
     if item.is_live:
         return Reply(250, "0.0", f"{queued[0].id} goes out when it is closed")
@@ -186,6 +188,7 @@ def _queue_shares(
     now: float,
     *,
     note: str,
+    via: str,
 ) -> list[Transfer]:
     return [
         transfers.share(
@@ -197,9 +200,18 @@ def _queue_shares(
             lifetimes,
             now,
             note=note,
+            via=via,
         )
         for recipient, names in zip(transaction.recipients, fresh, strict=True)
     ]
+
+
+def _via(arrived: Arrived) -> str:
+    """Return the rendezvous that is to pass the offer on; raise if it is no domain."""
+    try:
+        return mail_domain(arrived.share["Via"]) if arrived.share["Via"] else ""
+    except AddressError as error:
+        raise ReplyError(replies.NOT_ROUTABLE) from error
 
 
 def _note(arrived: Arrived) -> str:

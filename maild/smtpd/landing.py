@@ -13,9 +13,10 @@ from functools import partial
 
 from maild import delivery_log, ids
 from maild.mail.compose import digest_in
-from maild.mail.offer import Answer, Offer, OfferError, Withdrawal, parse_facts
+from maild.mail.monitor import Facts
+from maild.mail.offer import Answer, Offer, Withdrawal
 from maild.mail.reply import Reply, ReplyError
-from maild.smtpd import filing, inbox, kept, replies
+from maild.smtpd import filing, inbox, kept, passing, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.intake import Intake
 from maild.smtpd.listener import Listener
@@ -121,7 +122,9 @@ async def _take_in(
             return await _given_before(listener, transaction, ticket, now)
         return reply
     reply = filing.responsibility(transaction.id, *arrived.landed)
-    facts = _facts(arrived)
+    facts = await listener.monitor.facts(transaction, arrived)
+    if transaction.is_relayed:
+        return await _pass_on(listener, transaction, arrived, facts, now)
     if isinstance(facts, Answer) and await _hear(listener, transaction, facts, now):
         return reply
     if isinstance(facts, Withdrawal) and await _forgo(
@@ -139,13 +142,21 @@ async def _take_in(
     return reply
 
 
-def _facts(arrived: Arrived) -> Offer | Answer | Withdrawal | None:
-    if arrived.facts is None:
-        return None
-    try:
-        return parse_facts(arrived.facts)
-    except OfferError:
-        return None  # ordinary mail that carries something of its own
+async def _pass_on(
+    listener: Listener,
+    transaction: Transaction,
+    arrived: Arrived,
+    facts: Facts | None,
+    now: float,
+) -> Reply:
+    """Take what others have for each other, to bring it to the recipient's server."""
+    if facts is None:
+        raise ReplyError(replies.RELAYING_DENIED)
+    patience = listener.lifetimes.queue
+    await listener.store.index.write(
+        passing.pass_on, transaction, arrived, facts, patience, now
+    )
+    return filing.responsibility(transaction.id, *arrived.landed)
 
 
 # A push

@@ -13,6 +13,7 @@ from maild.identity import Identity
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.smtpd.known import Residents, Room
+from maild.smtpd.monitoring import Monitor
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.store.house import Store
@@ -72,6 +73,7 @@ class Listener:
     residents: Residents
     room: Room
     promises: Promises
+    monitor: Monitor
     threads: ThreadPoolExecutor
     """Where octets are moved, hashed and written; a thread for each chunk."""
     pieces: Shared

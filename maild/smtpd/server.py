@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from maild.identity import Identity
 from maild.login import Gate
+from maild.mail.monitor import Policy
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.smtpd.connection import Connection
 from maild.smtpd.door import Door
 from maild.smtpd.known import Residents, Room
 from maild.smtpd.listener import Guests, Listener
+from maild.smtpd.monitoring import Monitor
 from maild.smtpd.pieces import new_pieces
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
@@ -126,6 +128,7 @@ class SmtpStation:
             residents=self._residents,
             room=Room(self.promises.free_space, threads),
             promises=self.promises,
+            monitor=self._monitor(threads),
             threads=threads,
             pieces=self._pieces,
         )
@@ -148,9 +151,16 @@ class SmtpStation:
             residents=self._residents,
             room=Room(self.promises.free_space, threads),
             promises=self.promises,
+            monitor=self._monitor(threads),
             threads=threads,
             pieces=self._pieces,
         )
+
+    def _monitor(self, threads: ThreadPoolExecutor) -> Monitor:
+        settings = self._smtp
+        largest = min(settings.offer_size_limit, settings.size_limit)
+        policy = Policy(largest, settings.offer_types_refused)
+        return Monitor(policy, settings.offers_per_minute, self._store, threads)
 
     def _checkpoints(self, threads: ThreadPoolExecutor) -> Checkpoints:
         kept = Checkpoints(

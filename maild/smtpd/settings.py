@@ -3,9 +3,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from maild.options import each_host_port, each_network, option
+
+_MEDIA_TYPE = re.compile(r"(?:[\w!#$&^.+-]+|\*)/(?:[\w!#$&^.+-]+|\*)", re.ASCII)
+
+
+def _media_types(texts: Sequence[str]) -> None:
+    for text in texts:
+        if not _MEDIA_TYPE.fullmatch(text):
+            raise ValueError(f"must be media types such as video/*, not {text!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,17 @@ class SmtpSettings:
     size_limit: int = option(2**40, "Largest message with a ticket, octets (RFC 1870).")
     ordinary_mail_limit: int = option(
         25 * 2**20, "Largest message without an accepted offer, octets."
+    )
+    offer_size_limit: int = option(
+        2**40, "Largest file whose offer is taken or passed on, octets."
+    )
+    offer_types_refused: tuple[str, ...] = option(
+        (),
+        "Media types whose offers are refused: application/x-dosexec, or video/*.",
+        check=_media_types,
+    )
+    offers_per_minute: int = option(
+        300, "Offers of one sender; more are told to come later."
     )
     idle_timeout: float = option(
         300.0,

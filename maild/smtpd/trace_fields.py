@@ -15,7 +15,7 @@ def trace_fields(listener: Listener, transaction: Transaction, origin: str) -> b
     ``origin`` says how the peer came, for the Received field.
     """
     lines = []
-    if not listener.is_submission:
+    if not listener.is_submission and not transaction.is_relayed:
         lines.append(f"Return-Path: <{transaction.sender}>")
     lines.append(f"Received: {origin}")
     lines.append(f"\tid {transaction.id}")

@@ -61,6 +61,8 @@ class Transaction:
     is_own: bool = False
     """Whether one of our own accounts submits it."""
     is_upload: bool = False
+    is_relayed: bool = False
+    """Whether it is between two homes that this rendezvous has told to each other."""
     ticket: Ticket | None = None
     bound: Envelope | None = None
     """What it can be gone on with by, when it is cut short."""
@@ -131,7 +133,9 @@ class Transaction:
         """Why a chunk that goes beyond ``limit`` is refused."""
         if self.limit == self.quota_limit:
             return replies.OVER_QUOTA
-        return replies.TOO_LARGE if self.ticket or self.is_own else replies.NEEDS_OFFER
+        if self.ticket or self.is_own or self.is_relayed:
+            return replies.TOO_LARGE
+        return replies.NEEDS_OFFER
 
     @property
     def may_drop(self) -> int:

@@ -7,11 +7,11 @@ import hmac
 from dataclasses import dataclass, replace
 
 from maild.mail import compose
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, AddressError, parse_address
 from maild.mail.offer import Answer, Offer
 from maild.mail.offer import proof as proof_of
 from maild.mail.transfer import Kind
-from maild.store import accounts, messages, quota, transfers
+from maild.store import accounts, messages, metadata, quota, transfers
 from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Row, Tx
 
@@ -19,6 +19,8 @@ TICKET_LIFETIME = 7 * 86400.0
 """Seconds a ticket is good for at least: longer than a queue's patience (5 days)."""
 ANSWER_LIFETIME = 5 * 86400.0
 """Seconds until an answer that cannot be delivered is given up (RFC 5321 §4.5.4.1)."""
+RENDEZVOUS = "/private/vendor/maild/rendezvous"
+"""Annotation of the server (RFC 5464): the account's number, ``+1..@rcs.example``."""
 LONGEST_OFFER = 90 * 86400.0
 """Seconds an offer stays open at most, whatever its sender says."""
 
@@ -52,7 +54,7 @@ class Accepted:
 
 
 SELECT = """SELECT id, nonce, sender, recipient, name, type, size, sha256, created,
-    expires, home, trace, note, rendering, state, content_id FROM offer """
+    expires, home, trace, note, rendering, state, content_id, via FROM offer """
 
 
 def received(
@@ -61,11 +63,17 @@ def received(
     """Keep an offer that lies in INBOX as ``content_id``; False when its id is known.
 
     Id and size are the sender's words, and only its recipient can know the id before.
+    Its answer goes by the rendezvous that it names only if that is the recipient's own.
     """
+    via = offer.rendezvous or ""
+    if via and via != _own_rendezvous(tx, account_id):
+        via = ""  # a stranger must not choose where we connect to (CWE-918)
     added = tx.run(
         """INSERT INTO offer (id, account_id, sender, recipient, nonce, name, type,
-            size, sha256, home, note, content_id, expires, trace, created, rendering)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+            size, sha256, home, note, content_id, expires, trace, created, rendering,
+            via)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+            ?17)
         ON CONFLICT DO NOTHING""",
         offer.id,
         account_id,
@@ -83,11 +91,22 @@ def received(
         offer.trace,
         now,
         offer.rendering,
+        via,
     )
     if added:
         messages.hold_content(tx, content_id)
         tx.changed(f"account:{account_id}")
     return added > 0
+
+
+def _own_rendezvous(tx: Tx, account_id: int) -> str:
+    """Return the domain of the rendezvous that the account is known at, or ""."""
+    found = metadata.find(tx, account_id, metadata.SERVER, RENDEZVOUS, below=False)
+    number = found.get(RENDEZVOUS, b"").decode("utf-8", "replace")
+    try:
+        return parse_address(number).domain
+    except AddressError:
+        return ""
 
 
 def decide(
@@ -144,7 +163,8 @@ def decide(
         expires=int(expires),
         trace=offer.trace,
     )
-    _queue_answer(tx, account_id, answer, fresh.queue_id, now)
+    via = offer.rendezvous or ""
+    _queue_answer(tx, account_id, answer, fresh.queue_id, via, now)
     tx.changed(f"account:{account_id}")
     if accepted:
         quota.check(tx, account_id)
@@ -152,7 +172,7 @@ def decide(
 
 
 def _queue_answer(
-    tx: Tx, account_id: int, answer: Answer, queue_id: str, now: float
+    tx: Tx, account_id: int, answer: Answer, queue_id: str, via: str, now: float
 ) -> None:
     facts = compose.Facts(
         message_id=f"{queue_id}@{answer.recipient.domain}", now=now, trace=answer.trace
@@ -176,6 +196,7 @@ def _queue_answer(
         transfer,
         content_id=content_id,
         ticket_size=answer.size if answer.accepted else None,
+        via=via,
     )
     transfers.add(tx, transfer, now)
 
@@ -321,4 +342,5 @@ def from_row(row: Row) -> Offer:
         trace=row[11],
         note=row[12],
         rendering=row[13],
+        rendezvous=row[16] or None,
     )

@@ -13,7 +13,7 @@ from email.header import decode_header, make_header
 from maild.mail.reply import Reply
 from maild.mail.transfer import ACTIVE, FINAL, SILENT, Event, Kind, State, retry_delay
 from maild.mail.transfer import advance as next_state
-from maild.store import messages, trace, transfer_view, withdrawals
+from maild.store import messages, passed, trace, transfer_view, withdrawals
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
@@ -94,6 +94,7 @@ def advance(
     said = f"{event} {new.status} {new.reply}" if reply is not None else str(event)
     _note(tx, new, now, said.rstrip())
     withdrawals.after(tx, old, new, now)
+    passed.after(tx, new, now)
     return new
 
 

@@ -50,6 +50,8 @@ class Transfer:
     """Of the item, or the Subject of a mail; `add` finds it."""
     rate: float = 0.0
     """Octets a second that the next hop acknowledges, while content moves; else 0."""
+    via: str = ""
+    """Domain of the rendezvous by which offer, answer and withdrawal go; "" is none."""
 
     @property
     def carries_ticket(self) -> bool:
@@ -109,13 +111,13 @@ def newly_queued(
 _COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,
     smtputf8, note, size, octets, nonce, ticket, ticket_size, attempts, due, expires,
     warned, status, reply, relay, trace, created, changed, finished, view_uid, name,
-    rate"""
+    rate, via"""
 SELECT = f"SELECT {_COLUMNS} FROM transfer "  # noqa: S608 - the columns are ours
 
 
 def insert(tx: Tx, transfer: Transfer) -> None:
     """Add a row."""
-    places = ", ".join(f"?{n}" for n in range(1, 31))
+    places = ", ".join(f"?{n}" for n in range(1, 32))
     tx.run(
         f"INSERT INTO transfer ({_COLUMNS}) VALUES ({places})",  # noqa: S608 - ours
         *_values(transfer),

@@ -97,7 +97,7 @@ __all__ = [
 
 LONGEST_TICKET = 30 * 86400.0
 """Seconds: a ticket's lifetime is the recipient's word, our queue's patience is not."""
-_DECLINED = Reply(550, "7.1", "the recipient has declined")
+DECLINED = Reply(550, "7.1", "the recipient has declined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,14 @@ def share(
     now: float,
     *,
     note: str = "",
+    via: str = "",
 ) -> Transfer:
     """Queue an item of the account's Library for ``recipient`` (seed 213).
 
     The same item to the same address is sent once: an open (or sent) share of it is
     returned as it is.  The recipient becomes a contact.  Used by BURL on submission and
     by copying into ``Share/<address>``.  What is live goes out when it is closed.
+    ``via``: the rendezvous that passes the offer on, "" for none.
     """
     row = tx.one(
         """SELECT name, size, trace, sha256 IS NULL AND library_uid IS NULL
@@ -153,6 +155,7 @@ def share(
         nonce=fresh.nonce,
         due=begins,
         name=row[0],
+        via=via,
     )
     accounts.add_contact(tx, account_id, recipient)
     known = find_share(tx, transfer)
@@ -196,8 +199,22 @@ def answered(tx: Tx, answer: Answer, envelope_sender: Address, now: float) -> bo
             expires=min(float(answer.expires), now + LONGEST_TICKET),
         )
         update(tx, transfer)
-    advance(tx, transfer.id, event, now, reply=None if answer.accepted else _DECLINED)
+    advance(tx, transfer.id, event, now, reply=_why(answer))
     return True
+
+
+def _why(answer: Answer) -> Reply | None:
+    """Return why nothing is sent, as the reply that the sender is shown."""
+    if answer.accepted:
+        return None
+    if not answer.refused:
+        return DECLINED
+    code, _, rest = answer.refused.partition(" ")
+    status, _, text = rest.partition(" ")
+    kind, _, detail = status.partition(".")
+    if kind != code[0] or not detail:
+        detail, text = "", rest
+    return Reply(int(code), detail, text)
 
 
 def is_answered(tx: Tx, answer: Answer) -> bool:

@@ -114,4 +114,4 @@ def _composed(tx: Tx, transfer: Transfer, queue_id: str, now: float) -> Transfer
         now=now,
         expires=now + LIFETIME,
     )
-    return replace(withdrawn, content_id=content_id)
+    return replace(withdrawn, content_id=content_id, via=transfer.via)

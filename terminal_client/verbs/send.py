@@ -20,7 +20,7 @@ from terminal_client.recording import (
     NameOption,
     Recording,
 )
-from terminal_client.screen import JsonOption, ProfileOption
+from terminal_client.screen import JsonOption, NoThumbnailOption, ProfileOption
 from terminal_client.submission import Sent
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
@@ -40,6 +40,7 @@ def send(
         bool,
         typer.Option("--wait", help="Wait until it was delivered, declined or failed."),
     ] = False,
+    no_thumbnail: NoThumbnailOption = False,
     live: LiveOption = False,
     idle: IdleOption = None,
     name: NameOption = None,
@@ -69,6 +70,7 @@ def send(
             note,
             record,
             wait=wait,
+            thumbnail=not no_thumbnail,
             as_json=as_json,
         )
     )
@@ -83,6 +85,7 @@ async def _send(
     record: Recording | None,
     *,
     wait: bool,
+    thumbnail: bool,
     as_json: bool,
 ) -> int:
     name = source if isinstance(source, str) else source.name
@@ -101,7 +104,12 @@ async def _send(
 
             try:
                 sent = await terminal.send(
-                    source, *recipients, note=note, progress=begin(name), queued=queued
+                    source,
+                    *recipients,
+                    note=note,
+                    thumbnail=thumbnail,
+                    progress=begin(name),
+                    queued=queued,
                 )
                 last = await following.end()
             finally:

@@ -19,7 +19,7 @@ from terminal_client.recording import (
     NameOption,
     Recording,
 )
-from terminal_client.screen import JsonOption, ProfileOption
+from terminal_client.screen import JsonOption, NoThumbnailOption, ProfileOption
 from terminal_client.terminal import Terminal
 
 
@@ -29,6 +29,7 @@ def upload(
     again: Annotated[
         bool, typer.Option("--again", help="Upload even what is there already.")
     ] = False,
+    no_thumbnail: NoThumbnailOption = False,
     live: LiveOption = False,
     idle: IdleOption = None,
     name: NameOption = None,
@@ -46,14 +47,26 @@ def upload(
         recording.wanted(str(f), live=live, idle=idle, name=name, as_json=as_json)
         for f in files
     ]
-    screen.run(_upload(screen.chosen(context, named), files, records, again, as_json))
+    who, picture = screen.chosen(context, named), not no_thumbnail
+    screen.run(
+        _upload(
+            who,
+            files,
+            records,
+            again=again,
+            thumbnail=picture,
+            as_json=as_json,
+        )
+    )
 
 
 async def _upload(
     who: str | None,
     files: list[Path],
     records: list[Recording | None],
+    *,
     again: bool,
+    thumbnail: bool,
     as_json: bool,
 ) -> None:
     told: list[dict[str, Any]] = []
@@ -64,7 +77,9 @@ async def _upload(
                 await record.finish_abandoned(terminal)
             else:
                 with shown_progress(path.name) as progress:
-                    item = await terminal.upload(path, progress=progress, again=again)
+                    item = await terminal.upload(
+                        path, progress=progress, again=again, thumbnail=thumbnail
+                    )
             told.append({**item.to_json(), "uploaded": item.uploaded})
             if not as_json:
                 how = "uploaded" if item.uploaded else "already there"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two real servers and two real terminals for a flow, as subprocesses."""
+"""Real servers and real terminals for a flow, as subprocesses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,13 +157,14 @@ class Programs:
         return ssl.create_default_context(cafile=self.facts["ca"])
 
     def account(self, name: str) -> dict[str, str]:
-        """Return address, password, server and profile of an account."""
+        """Return address, password, server, profile and number of an account."""
         found: dict[str, str] = self.facts["accounts"][name]
         return found
 
     def port(self, name: str, listener: str) -> int:
         """Return a port of the server an account (or the server named) lives on."""
-        server = name if name in self.servers else self.account(name)["server"]
+        known = self.facts["servers"]
+        server = name if name in known else self.account(name)["server"]
         return int(self.facts["servers"][server][listener])
 
     def mshare(
@@ -215,7 +216,7 @@ class Programs:
         return Ran(done.returncode, done.stdout, done.stderr, 0)
 
     def stop(self) -> None:
-        """Stop both servers."""
+        """Stop the servers."""
         for server in self.servers.values():
             server.stop()
 
@@ -244,11 +245,19 @@ def edit(path: Path, table: str, **keys: object) -> None:
     path.write_text(text)
 
 
+HOMES = ("a", "b")
+"""The servers that hold content."""
+WITH_RENDEZVOUS = (*HOMES, "r")
+
+
 @contextmanager
 def playground(
-    folder: Path, *, change: Callable[[Path], None] | None = None
+    folder: Path,
+    *,
+    change: Callable[[Path], None] | None = None,
+    servers: Sequence[str] = HOMES,
 ) -> Iterator[Programs]:
-    """Make a playground in ``folder``, start its servers, stop them afterwards.
+    """Make a playground in ``folder``, start ``servers``, stop them afterwards.
 
     ``change`` gets the folder before the servers start, to edit their files.
     """
@@ -264,7 +273,7 @@ def playground(
     programs = Programs(
         folder,
         facts,
-        {n: Server(folder / f"{n}.toml", p) for n, p in facts["servers"].items()},
+        {n: Server(folder / f"{n}.toml", facts["servers"][n]) for n in servers},
     )
     try:
         for server in programs.servers.values():

@@ -42,6 +42,7 @@ OFFERS = st.builds(
     home=st.just("a.example"),
     trace=ID,
     note=st.text(max_size=300),
+    rendezvous=st.none() | st.just("rcs.example"),
 )
 ANSWERS = st.builds(
     Answer,

@@ -20,7 +20,7 @@ from maild.store import transfers
 from maild.store.gc import is_orphan, orphan_candidates
 from maild.store.house import Store
 from maild.store.transfers import Transfer
-from tests.flows.programs import BIN, Programs, Server, edit, sha256
+from tests.flows.programs import BIN, HOMES, Programs, Server, edit, sha256
 from tests.soak.legs import Legs, facts_of, legs_of
 
 QUICK = {"retry_first": 0.5, "retry_most": 2.0}
@@ -268,7 +268,8 @@ def pair(
     )
     quick(folder)
     facts = facts_of(folder)
-    servers = {n: Server(folder / f"{n}.toml", p) for n, p in facts["servers"].items()}
+    ports = facts["servers"]
+    servers = {n: Server(folder / f"{n}.toml", ports[n]) for n in HOMES}
     with legs_of(folder, facts) as legs:
         made = Pair(Programs(folder, facts, servers), legs, dict(environment or {}))
         try:

@@ -8,7 +8,7 @@ import pytest
 from maild.mail.address import parse_address
 from maild.mail.offer import Answer, parse_facts, proof
 from maild.mail.transfer import Kind, State
-from maild.store import accounts, consent, messages, parting, transfers
+from maild.store import accounts, consent, messages, metadata, parting, transfers
 from maild.store.consent import Randomness
 from maild.store.errors import ExistsError, NotFoundError
 from maild.store.rope import Constant
@@ -182,3 +182,24 @@ def test_an_offer_outlives_its_message(room: Room, bob: int) -> None:
     assert decide(room, bob, content, yes=False)
     with pytest.raises(NotFoundError):
         room.read(messages.content, content)
+
+
+@pytest.mark.parametrize(
+    ("number", "via"),
+    [
+        (b"+14155550102@rcs.example", "rcs.example"),
+        (b"+14155550102@other.example", ""),
+        (b"\xff", ""),
+        (None, ""),
+    ],
+)
+def test_an_answer_goes_by_ones_own_rendezvous_only(
+    room: Room, bob: int, number: bytes | None, via: str
+) -> None:
+    """Whatever an offer says: a stranger does not choose where we connect to."""
+    if number is not None:
+        room.write(metadata.put, bob, metadata.SERVER, consent.RENDEZVOUS, number)
+    content = room.offer(bob, an_offer(rendezvous="rcs.example"))
+    assert decide(room, bob, content, yes=True)
+    (queued,) = room.read(transfers.everything)
+    assert queued.via == via

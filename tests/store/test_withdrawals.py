@@ -14,9 +14,9 @@ from maild.mail.reply import Reply
 from maild.mail.transfer import Event, Kind, State
 from maild.store import accounts, arriving, items, messages, transfers
 from maild.store.rope import Constant
-from maild.store.transfers import Transfer
+from maild.store.transfers import FreshShare, Transfer
 from maild.store.withdrawals import MOST
-from tests.store.room import ALICE, BOB, NONCE, START, TRACE, Room, move
+from tests.store.room import ALICE, BOB, LIFETIMES, NONCE, START, TRACE, Room, move
 from tests.store.test_answers import an_answer
 
 TAKEN = (Event.CLAIM, Event.OFFER_TAKEN)
@@ -200,3 +200,15 @@ def test_who_accepts_again_and_again_is_not_told_for_ever(
                 move(room, known, Event.CLAIM, Event.DELIVER)
         assert not room.write(transfers.answered, an_answer(), BOB, START)
     assert len(withdrawals(room)) == MOST
+
+
+def test_it_goes_the_way_of_its_offer(room: Room, alice: int) -> None:
+    item = room.upload(alice, "film.mov", bytes(100))
+    fresh = FreshShare("share-1", NONCE)
+    share = room.write(
+        transfers.share, alice, item.id, BOB, fresh, LIFETIMES, START, via="rcs.example"
+    )
+    assert share.via == "rcs.example"
+    move(room, share, *TAKEN, Event.CANCEL)
+    (queued,) = withdrawals(room)
+    assert queued.via == "rcs.example"

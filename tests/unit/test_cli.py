@@ -142,6 +142,27 @@ def test_accounts_come_and_go(maild: Operator) -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("alice@rcs.example", "a number begins with +"),
+        ("+1415@rcs.example", "a number begins with +"),
+        ("+9995550101@rcs.example", "no country has such a number"),
+        ("+441234567890+x@rcs.example", "a number begins with +"),
+        ("+4401212345678@rcs.example", "the form of this number is +441212345678"),
+    ],
+)
+def test_accounts_of_a_rendezvous_are_numbers(
+    maild: Operator, address: str, why: str
+) -> None:
+    rendezvous = str(maild.file.with_name("r.toml"))
+    words = ("add", address, "--generate", "--config", rendezvous)
+    maild("account", *words, status=os.EX_DATAERR)
+    assert why in maild.complaint
+    added = maild("account", "add", "+14155550109@rcs.example", *words[2:])
+    assert added.startswith("+14155550109@rcs.example has been added")
+
+
+@pytest.mark.parametrize(
     ("address", "said"),
     [
         ("dave@a.example", "this server has b.example only"),

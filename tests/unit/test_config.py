@@ -45,6 +45,18 @@ def test_defaults_and_values(tmp_path: Path) -> None:
     assert read.peers == {}
 
 
+def test_a_rendezvous_is_for_domains_that_live_here(tmp_path: Path) -> None:
+    two = SERVER.replace('"a.example"]', '"a.example", "RCS.example"]')
+    read = loaded(tmp_path, two + '[rendezvous]\ndomains = ["rcs.example"]\n')
+    assert read.rendezvous.domains == ("rcs.example",)
+    said = complaint(tmp_path, SERVER + '[rendezvous]\ndomains = ["rcs.example"]\n')
+    assert said == (
+        "[rendezvous] domains: rcs.example is not among the domains of [server]"
+    )
+    said = complaint(tmp_path, SERVER + '[rendezvous]\ndomains = ["[192.0.2.1]"]\n')
+    assert "must be names such as rcs.example.org" in said
+
+
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     more = 'store = "here"\nkey = "/etc/key.pem"\n[delivery]\nca_file = "ca.pem"\n'
     read = loaded(tmp_path, SERVER + more)

@@ -31,9 +31,18 @@ def test_facts(made: playground.Playground) -> None:
     assert facts["servers"] == {
         "a": dict(zip(listeners, range(24000, 24004), strict=True)),
         "b": dict(zip(listeners, range(24004, 24008), strict=True)),
+        "r": dict(zip(listeners, range(24008, 24012), strict=True)),
     }
     alice = facts["accounts"]["alice"]
-    assert set(alice) == {"address", "password", "server", "profile"}
+    assert set(alice) == {
+        "address",
+        "password",
+        "server",
+        "profile",
+        "number",
+        "number_password",
+    }
+    assert alice["number"] == "+14155550101@rcs.example"
     assert (alice["address"], alice["server"]) == ("alice@a.example", "a")
     bob = facts["accounts"]["bob"]
     assert (bob["address"], bob["server"]) == ("bob@b.example", "b")
@@ -50,6 +59,25 @@ def test_servers(made: playground.Playground, name: str, other: str) -> None:
     assert read.peers[f"{other}.example"].address == f"127.0.0.1:{smtp}"
     for listen in (read.smtp, read.submission, read.imap, read.http):
         assert all(place.startswith("127.0.0.1:") for place in listen.listen)
+
+
+def test_the_third_server_is_a_rendezvous(made: playground.Playground) -> None:
+    read = config.load(made.folder / "r.toml")
+    identity = app.identity_of(read)
+    assert identity.domains == identity.rendezvous == {"rcs.example"}
+    assert set(read.peers) == {"a.example", "b.example"}
+    store = Store(made.folder / "r" / "store")
+    store.open()
+    found = Records(store).read(accounts.everyone)
+    store.close()
+    assert [account.address.local for account in found] == [
+        "+14155550101",
+        "+14155550102",
+        "+14155550103",
+    ]
+    for other in ("a", "b"):
+        peers = config.load(made.folder / f"{other}.toml").peers
+        assert peers["rcs.example"].address == f"127.0.0.1:{made.ports['r']['smtp']}"
 
 
 @pytest.mark.parametrize("name", list(playground.PEOPLE))
@@ -82,11 +110,11 @@ def test_profiles(made: playground.Playground) -> None:
 
 
 def test_secrets_are_private(made: playground.Playground) -> None:
-    secret = ["playground.json", "a/key.pem", "b/key.pem"]
+    secret = ["playground.json", "a/key.pem", "b/key.pem", "r/key.pem"]
     secret += [f"profiles/{name}/secret" for name in playground.PEOPLE]
     for name in secret:
         assert stat.S_IMODE((made.folder / name).stat().st_mode) == 0o600, name
-    for password in made.passwords.values():
+    for password in [*made.passwords.values(), *made.number_passwords.values()]:
         holders = {
             str(path.relative_to(made.folder))
             for path in made.folder.rglob("*")
@@ -105,4 +133,4 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 def test_free_ports_differ(tmp_path: Path) -> None:
     ports = playground.make(tmp_path / "new").ports
     numbers = [number for server in ports.values() for number in server.values()]
-    assert len(set(numbers)) == 8
+    assert len(set(numbers)) == 12

@@ -20,6 +20,8 @@ FROM_ELSEWHERE = {
     "maild/delivery/client.py",
     "maild/queue/notices.py",
     "maild/smtpd/replies.py",
+    "maild/store/passed.py",
+    "maild/store/transfers.py",
     "maild/wire/smtp_reply.py",
     "terminal_client/session_smtp.py",
 }

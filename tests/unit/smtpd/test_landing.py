@@ -86,20 +86,10 @@ async def test_an_offer_waits_in_the_inbox(station: Live) -> None:
     assert await station.lines(station.bob, "Accepted") == []
 
 
-@pytest.mark.parametrize(
-    ("sender", "to"),
-    [
-        (Address("mallory", "b.example"), "bob@a.example"),
-        (STRANGER, "alice@a.example"),
-    ],
-)
-async def test_a_forwarded_offer_offers_nothing(
-    station: Live, sender: Address, to: str
-) -> None:
+async def test_a_forwarded_offer_offers_nothing(station: Live) -> None:
     message = offered(an_offer(10**9, None, "offer-0001"))
-    await deliver(station, message, sender, to)
-    account = station.bob if to.startswith("bob") else station.alice
-    (line,) = await station.lines(account, "INBOX")
+    await deliver(station, message, STRANGER, "alice@a.example")
+    (line,) = await station.lines(station.alice, "INBOX")
     assert line.flags == ()
 
 
@@ -319,8 +309,8 @@ async def test_a_private_network_may_be_plain(tmp_path: Path) -> None:
         await speaker.close()
 
 
-async def test_facts_that_are_none_are_mail(station: Live) -> None:
-    odd = json.dumps({"maild": 1, "kind": "offer", "id": "x"})
+async def test_facts_about_something_else_are_mail(station: Live) -> None:
+    odd = json.dumps({"maild": 1, "kind": "poem", "id": "x"})
     message = (f"Content-Type: application/vnd.maild+json\r\n\r\n{odd}\r\n").encode()
     await deliver(station, message, STRANGER, "bob@a.example")
     assert len(await station.lines(station.bob, "INBOX")) == 1

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator can set about the rendezvous: table [rendezvous]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from maild.mail.address import AddressError, parse_address
+from maild.options import option
+
+
+def _mail_domains(texts: Iterable[str]) -> None:
+    for text in texts:
+        try:
+            literal = parse_address(f"postmaster@{text}").is_literal
+        except AddressError:
+            literal = True
+        if literal:
+            raise ValueError(f"must be names such as rcs.example.org, not {text!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class RendezvousSettings:
+    """[rendezvous]  Passes requests between people who know each other's numbers."""
+
+    domains: tuple[str, ...] = option(
+        (),
+        "Domains of [server] whose accounts are numbers (E.164); empty: role off.",
+        check=_mail_domains,
+    )
+    request_lifetime: float = option(
+        7 * 86400.0, "Seconds an address request waits for its answer."
+    )
+    requests_per_hour: int = option(
+        60, "Address requests that one number may make in an hour."
+    )
+    open_requests: int = option(
+        200, "Undecided address requests that one number may have made, or been sent."
+    )

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What passes a rendezvous: offers, answers and withdrawals between homes it knows.
+
+Nothing else does: no ordinary mail, no content, and nobody's but of two homes whose
+numbers have exchanged addresses here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from maild.mail.address import Address
+from maild.mail.monitor import MOST_OCTETS, REPLIES, Cause, Facts
+from maild.mail.offer import Answer, Offer
+from maild.mail.reply import ReplyError
+from maild.mail.transfer import Kind
+from maild.smtpd import replies
+from maild.smtpd.arrived import Arrived
+from maild.smtpd.filing import told
+from maild.smtpd.listener import Listener
+from maild.smtpd.transaction import Recipient, Transaction
+from maild.store import exchanges, messages, passages, transfers
+from maild.store.errors import ExistsError
+from maild.store.index import Tx
+
+
+async def admit(listener: Listener, transaction: Transaction, address: Address) -> None:
+    """Let a recipient of another server in, or raise why not.
+
+    What the message is about is judged once it is here: `maild.smtpd.monitoring`.
+    """
+    sender = transaction.mail.sender
+    may_pass = (
+        bool(listener.identity.rendezvous)
+        and sender is not None
+        and await listener.store.index.read(exchanges.known, sender, address)
+    )
+    if not may_pass:
+        raise ReplyError(replies.RELAYING_DENIED)
+    if transaction.recipients:
+        raise ReplyError(replies.TOO_MANY_RECIPIENTS)
+    if (transaction.mail.size or 0) > MOST_OCTETS:
+        raise ReplyError(replies.TOO_LARGE)
+    transaction.is_relayed = True
+    transaction.size_limit = MOST_OCTETS
+    transaction.recipients.append(Recipient(address, None))
+
+
+def pass_on(
+    tx: Tx,
+    transaction: Transaction,
+    arrived: Arrived,
+    facts: Facts,
+    patience: float,
+    now: float,
+) -> None:
+    """Queue what was judged for the recipient's server, and keep how the offer stands.
+
+    One that has come before, because its 250 was lost, is queued once.  ``patience``:
+    seconds until what cannot be delivered is given up.
+    """
+    until = now + patience
+    if isinstance(facts, Offer):
+        until = min(until, float(facts.expires))
+        try:
+            if not passages.offered(tx, facts, now):
+                return
+        except ExistsError as error:
+            raise ReplyError(REPLIES[Cause.SENDER]) from error
+    elif not _continues(tx, facts, now):
+        raise ReplyError(replies.RELAYING_DENIED)
+    content_id = messages.add_content(
+        tx, arrived.rope, arrived.structure, transaction.trace
+    )
+    transfer = transfers.newly_queued(
+        Kind.RELAY,
+        transaction.id,
+        None,
+        transaction.mail.sender,
+        transaction.recipients[0].address,
+        size=transaction.received,
+        trace=transaction.trace,
+        now=now,
+        expires=until,
+    )
+    offer_id = facts.id if isinstance(facts, Offer) else facts.offer_id
+    transfer = replace(
+        transfer,
+        content_id=content_id,
+        nonce=facts.nonce,
+        name=offer_id,
+        note=_word(facts),
+    )
+    transfers.add(tx, transfer, now)
+    told(tx, transaction, f"{_word(facts)} passes", now)
+
+
+def _continues(tx: Tx, facts: Facts, now: float) -> bool:
+    """Note an answer or a withdrawal, if it is about an offer that has passed here."""
+    if isinstance(facts, Answer):
+        return passages.answered(tx, facts, now) is not None
+    assert not isinstance(facts, Offer)
+    return passages.withdrawn(tx, facts) is not None
+
+
+def _word(facts: Facts) -> str:
+    return type(facts).__name__.lower()
