@@ -37,6 +37,7 @@ from terminal_client import (
     receiving,
     secret,
     submission,
+    thumbnails,
     transfers,
     watching,
 )
@@ -319,9 +320,21 @@ class Terminal:
         Of an item that still arrives what is there is looked at.
         """
         item = await self._known(name)
-        return await browsing.preview(
-            self._receiving(item, _nobody), wish or browsing.Wish()
-        )
+        wish = wish or browsing.Wish()
+        found = await browsing.preview(self._receiving(item, _nobody), wish)
+        if wish.picture and found.picture is None:
+            return replace(found, picture=await self.thumbnail(item))
+        return found
+
+    async def thumbnail(self, thing: Item | Waiting) -> bytes | None:
+        """Return the small picture that came with an item or an offer, or None.
+
+        It is an image file of a stranger: decode it as `terminal_client.pictures` does.
+        """
+        async with self._connections.imap() as imap:
+            if isinstance(thing, Item):
+                return await thumbnails.of_item(imap, thing)
+            return await thumbnails.of_offer(imap, thing)
 
     async def get_piece(
         self,

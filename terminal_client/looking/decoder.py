@@ -7,14 +7,17 @@ and writes ``width height``, a line end and its pixels (RGB) to stdout, small en
 
 from __future__ import annotations
 
+import copy
 import io
 import resource
 import sys
 import warnings
 from typing import IO
 
-from PIL import Image
+from PIL import Image, ImagePalette
 
+LOADED = (copy, ImagePalette)
+"""What decoders import when they need it first."""
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 """What is decoded; the more formats, the more there is to attack."""
 MEMORY = 512 << 20
@@ -31,10 +34,11 @@ GROUND = (16, 16, 16)
 
 def limit() -> None:
     """Give away what is not needed; from now on a fault can do little."""
-    Image.preinit()
+    Image.init()  # no file can be opened any more: what decoders load later is here
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 

@@ -33,6 +33,10 @@ OFFERS, ITEMS, TRANSFERS = "offers", "items", "transfers"
 _COLUMNS = {OFFERS: rows.OFFERS, ITEMS: rows.ITEMS, TRANSFERS: rows.TRANSFERS}
 PICTURE = (24, 8)
 """Characters of a picture beside what is told: columns and rows."""
+MOST_PICTURES = 200
+"""Pictures that are kept, drawn."""
+REST = 0.15
+"""Seconds that a line is chosen before its picture is asked for."""
 
 Thing = Waiting | Item | Transfer
 Opened = Callable[[], AbstractAsyncContextManager[Terminal]]
@@ -66,6 +70,8 @@ class Desk(App[None]):
         self._downloads = Downloads(another, folder, self._fetched)
         self._now = Overview(trouble="connecting")
         self._rows: dict[str, dict[str, rows.Row]] = {}
+        self._pictures: dict[str, Text] = {}
+        self._pictured = ""
         self.failure: TerminalError | None = None
         """Why it ended, when nobody had it end."""
 
@@ -179,6 +185,36 @@ class Desk(App[None]):
             case None:
                 pass
         self.query_one("#about", Static).update(said)
+        self._show_picture(thing)
+
+    def _show_picture(self, thing: Thing | None) -> None:
+        """Show the small picture of what is chosen, once it is known."""
+        place = self.query_one("#picture", Static)
+        known = isinstance(thing, Waiting | Item) and not self.no_color
+        key = f"{type(thing).__name__} {thing.id}" if thing and known else ""
+        if key == self._pictured:
+            return
+        self._pictured = key
+        place.update(self._pictures.get(key, ""))
+        if key and key not in self._pictures and isinstance(thing, Waiting | Item):
+            self._look_for_picture(key, thing)
+
+    @work(group="picture")
+    async def _look_for_picture(self, key: str, thing: Waiting | Item) -> None:
+        await asyncio.sleep(REST)
+        if self._pictured != key:  # who runs through a list looks at nothing
+            return
+        try:
+            image = await self._terminal.thumbnail(thing)
+        except TerminalError:
+            self._pictured = ""  # a connection was lost: the next look asks again
+            return
+        pixels = await asyncio.to_thread(pictures.decoded, image or b"", *PICTURE)
+        if len(self._pictures) >= MOST_PICTURES:
+            self._pictures.clear()
+        self._pictures[key] = pictures.drawn(pixels) if pixels else Text()
+        if self._pictured == key:
+            self.query_one("#picture", Static).update(self._pictures[key])
 
     def _fetched(self, item: str) -> None:
         """Show that a download has moved, or ended."""

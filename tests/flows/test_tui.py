@@ -3,90 +3,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import re
-import struct
-import subprocess
-import termios
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.flows.programs import BIN, Programs, eventually, sha256
-
-_SEQUENCE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[PX^_\]].*?(?:\x1b\\|\x07)|[ -/]*.)"
-)
-"""Escape sequences (ECMA-48 §5.4, §5.6)."""
-
-
-class Screen:
-    """A program in a pseudo terminal of 80 by 24, and what it has written."""
-
-    def __init__(self, words: list[str], folder: Path, **environment: str) -> None:
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-        self.before = termios.tcgetattr(theirs)
-        self._theirs = theirs
-        self.process = subprocess.Popen(
-            words,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=folder,
-            env=os.environ | {"TERM": "xterm-256color"} | environment,
-            start_new_session=True,
-        )
-        self.written = ""
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                octets = os.read(self._ours, 65536)
-            except OSError:
-                return
-            self.written += octets.decode(errors="replace")
-
-    def press(self, keys: str) -> None:
-        """Type."""
-        os.write(self._ours, keys.encode())
-
-    def forget(self) -> None:
-        """Look only at what is written from now on."""
-        self.written = ""
-
-    def says(self, text: str) -> None:
-        """Wait until a text is on the screen."""
-        eventually(lambda: text in _SEQUENCE.sub("", self.written), f"it says {text}")
-
-    def close(self) -> None:
-        """End it if it has not ended."""
-        self.process.kill()
-        self.process.wait()
-        os.close(self._theirs)
-        os.close(self._ours)
-
-    @property
-    def after(self) -> list[object]:
-        """Return how the terminal is set."""
-        return termios.tcgetattr(self._theirs)
-
-
-@contextmanager
-def screen(programs: Programs, name: str, folder: Path, **env: str) -> Iterator[Screen]:
-    profile = programs.account(name)["profile"]
-    words = [str(BIN / "mshare"), "--profile", profile, "tui"]
-    shown = Screen(words, folder, **env)
-    try:
-        yield shown
-    finally:
-        shown.close()
+from tests.flows.programs import Programs, sha256
+from tests.flows.story import item_at, offer_at
+from tests.flows.terminals import screen
 
 
 @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}], ids=["plain", "grey"])
@@ -97,16 +22,16 @@ def test_accept_and_get_by_single_keys(
     file.write_bytes(os.urandom(3_000_000))
     here = tmp_path / "here"
     here.mkdir()
-    with screen(programs, "bob", here, **environment) as shown:
+    with screen(programs, "bob", here, "tui", **environment) as shown:
         shown.says("connected")
         programs.mshare("alice", "send", file, programs.account("bob")["address"])
         shown.says(file.name)
         shown.press("a")
         shown.says(f"accepted: {file.name}")
-        shown.forget()
+        item = item_at(programs, "bob", file.name, file.stat().st_size)
         shown.press("2")
-        shown.says(file.name)
-        shown.press("\x1b[A\x1b[A")  # what was there before is still chosen
+        # What was there before is still chosen: the newest stands above it.
+        shown.says(f"id {item['id']}", while_pressing="\x1b[A")
         shown.press("g")
         shown.says("it is here")
         assert sha256(here / file.name) == sha256(file)
@@ -121,7 +46,7 @@ def test_accept_and_get_by_single_keys(
 def test_a_lost_connection_is_shown_and_made_again(
     programs: Programs, tmp_path: Path
 ) -> None:
-    with screen(programs, "bob", tmp_path) as shown:
+    with screen(programs, "bob", tmp_path, "tui") as shown:
         shown.says("bob@b.example")
         shown.says("connected")
         programs.servers["b"].stop()
@@ -143,3 +68,27 @@ def test_a_lost_connection_is_shown_and_made_again(
 def test_without_a_terminal_it_says_what_to_do(programs: Programs) -> None:
     refused = programs.mshare("bob", "tui", expect=64)
     assert "mshare offers, ls, status --watch" in refused.err
+
+
+def test_pictures_are_shown_in_the_terminal(programs: Programs, tmp_path: Path) -> None:
+    file = tmp_path / "harbour.png"
+    noise = Image.frombytes("RGB", (700, 500), os.urandom(700 * 500 * 3))
+    noise.save(file)  # larger than what is shown by itself: its thumbnail is
+    programs.mshare("alice", "send", file, programs.account("bob")["address"])
+    with screen(programs, "alice", tmp_path, "preview", file.name) as shown:
+        shown.says("700 x 500 pixels")
+        shown.says("▀▀▀▀▀▀")
+        assert shown.process.wait(20) == 0
+    with screen(programs, "bob", tmp_path, "tui") as shown:
+        shown.says(file.name)
+        shown.says("▀▀▀▀▀▀")
+        shown.press("q")
+        assert shown.process.wait(20) == 0
+    offer = offer_at(programs, "bob", file.name)
+    programs.mshare("bob", "accept", offer["id"])
+    item = item_at(programs, "bob", file.name, file.stat().st_size)
+    with screen(programs, "bob", tmp_path, "preview", item["id"]) as shown:
+        shown.says("▀▀▀▀▀▀")
+        assert shown.process.wait(20) == 0
+    plain = programs.mshare("bob", "preview", item["id"]).out
+    assert "▀" not in plain

@@ -93,7 +93,8 @@ class Account:
             yield now
 
     def _do(self, *deed: Any) -> None:
-        self.deeds.append(deed)
+        if deed[0] != "thumbnail":
+            self.deeds.append(deed)
         if self.refusal is not None:
             raise self.refusal
 
@@ -105,10 +106,12 @@ class Account:
 
     async def preview(self, item: Item, wish: Wish) -> Preview:
         self._do("preview", item.id)
-        place = io.BytesIO()
-        Image.new("RGB", (8, 8), (9, 8, 7)).save(place, "PNG")
         seen = Seen(Kind.IMAGE, "PNG", Facts(width=8, height=8))
-        return Preview(item, seen, 100, place.getvalue())
+        return Preview(item, seen, 100, picture())
+
+    async def thumbnail(self, thing: Item | Waiting) -> bytes:
+        self._do("thumbnail", thing.id)
+        return picture()
 
     async def get(self, item: str, folder: Path, *, progress: Any) -> Path:
         self._do("get", item)
@@ -116,6 +119,12 @@ class Account:
         await self.go_on.wait()
         progress(5000, 5000)
         return folder / "photo.png"
+
+
+def picture() -> bytes:
+    place = io.BytesIO()
+    Image.new("RGB", (8, 8), (9, 8, 7)).save(place, "PNG")
+    return place.getvalue()
 
 
 @asynccontextmanager
@@ -139,9 +148,9 @@ def text(desk: Desk, name: str) -> str:
     return str(desk.query_one(f"#{name}", Static).render())
 
 
-async def settle(pilot: Pilot[None]) -> None:
+async def settle(pilot: Pilot[None], group: str = "deed") -> None:
     await pilot.pause()
-    deeds = [worker for worker in pilot.app.workers if worker.group == "deed"]
+    deeds = [worker for worker in pilot.app.workers if worker.group == group]
     if deeds:
         await pilot.app.workers.wait_for_complete(deeds)
     await pilot.pause()
@@ -165,6 +174,15 @@ async def test_everything_is_shown_on_a_small_screen() -> None:
         assert cells(desk, "transfers") == [sent]
         assert "400 octets of 1.0 kB" in text(desk, "about")
         assert "100 octets/s, 6 s to go" in text(desk, "about")
+
+
+async def test_what_is_chosen_is_pictured() -> None:
+    async with shown(Account()) as (desk, pilot):
+        await settle(pilot, "picture")
+        assert text(desk, "picture") == "\n".join(["▀" * 8] * 4)
+        await pilot.press("3")
+        await pilot.pause()
+        assert text(desk, "picture") == ""
 
 
 async def test_offers_are_decided_by_a_key() -> None:
