@@ -34,6 +34,7 @@ from terminal_client import (
     overview,
     pieces,
     profile,
+    receipts,
     receiving,
     secret,
     submission,
@@ -311,6 +312,14 @@ class Terminal:
         Of one that still arrives the octets are written as they come.
         """
         return await self._receiving(await self._wanted(name), progress).into(sink)
+
+    async def tell_sender(self, item: Item) -> Address:
+        """Let the sender of an item know that it was downloaded; return who that is."""
+        async with self._connections.imap() as imap:
+            sender = await receipts.sender_of(imap, item)
+        async with self._connections.smtp() as smtp:
+            await receipts.tell(smtp, self.profile.address, sender, item)
+        return sender
 
     # Looking into items, and getting pieces of them
 

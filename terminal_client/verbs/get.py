@@ -62,6 +62,13 @@ def get(
             help="Only this file of a zip or tar, as `mshare preview` names it.",
         ),
     ] = None,
+    tell_sender: Annotated[
+        bool,
+        typer.Option(
+            "--tell-sender",
+            help="Once all of it is here, let its sender know by a mail.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that exists.")
     ] = False,
@@ -82,7 +89,9 @@ def get(
     if what is None and not follow:
         raise errors.UsageError("which item? name one, or wait for one with --follow")
     piece = _piece(octets, part)
-    wish = _Wish(screen.chosen(context, named), what, follow, piece)
+    if piece is not None and tell_sender:
+        raise errors.UsageError("--tell-sender is for whole items")
+    wish = _Wish(screen.chosen(context, named), what, follow, piece, tell_sender)
     if output == "-":
         screen.run(_get_to_stdout(wish))
         return
@@ -109,6 +118,7 @@ class _Wish:
     what: str | None
     follow: bool
     piece: Range | Part | None
+    tells: bool
 
     async def item(self, terminal: Terminal) -> Item:
         """Return the item."""
@@ -142,6 +152,7 @@ async def _get(wish: _Wish, dest: Path | None, force: bool) -> Path:
             place = await terminal.get(item, dest, force=force, progress=progress)
         if item.arriving:  # it has a digest now
             item = await terminal.find(item.id)
+        await _tell(wish, terminal, item)
     _warn(item)
     return place
 
@@ -155,7 +166,18 @@ async def _get_to_stdout(wish: _Wish) -> None:
                 await terminal.get_piece_to(item, wish.piece, sink, progress=progress)
                 return
             item = await terminal.get_to(item, sink, progress=progress)
+        await _tell(wish, terminal, item)
     _warn(item)
+
+
+async def _tell(wish: _Wish, terminal: Terminal, item: Item) -> None:
+    """Let the sender know, if that is wanted."""
+    if wish.tells:
+        try:
+            sender = await terminal.tell_sender(item)
+        except errors.TerminalError as error:
+            raise type(error)(f"{shown(item.name)} is here, but {error}") from error
+        screen.remark(f"mshare: {sender} is told")
 
 
 def _warn(item: Item) -> None:

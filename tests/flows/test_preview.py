@@ -209,6 +209,32 @@ def test_a_download_is_seen_from_a_second_connection(
         assert removing.response("METADATA")[1] == [None]
 
 
+def test_the_sender_learns_of_a_download_only_from_the_reader(
+    programs: Programs, folder: Path
+) -> None:
+    file = folder / "told.bin"
+    file.write_bytes(os.urandom(50_000))
+    programs.mshare("alice", "send", file, programs.account("bob")["address"])
+    programs.mshare("bob", "accept", offer_at(programs, "bob", file.name)["id"])
+    item = item_at(programs, "bob", file.name, 50_000)
+
+    def receipts() -> list[dict[str, Any]]:
+        letters = programs.mshare("alice", "inbox", "--json").json
+        return [m for m in letters if m["subject"] == f"Downloaded: {file.name}"]
+
+    programs.mshare("bob", "get", item["id"], "-o", folder / "untold")
+    told = programs.mshare(
+        "bob", "get", item["id"], "-o", folder / "told", "--tell-sender"
+    )
+    assert "alice@a.example is told" in told.err
+    (receipt,) = eventually(receipts, "alice is told")
+    assert receipt["sender"] == "bob@b.example"
+    own = programs.mshare(
+        "alice", "get", file.name, "-o", folder / "own", "--tell-sender", expect=64
+    )
+    assert "has no sender who could be told" in own.err
+
+
 def _looked(programs: Programs, item: str, members: int) -> dict[str, Any] | None:
     seen: dict[str, Any] = programs.mshare("bob", "preview", item, "--json").json
     return seen if len(seen["entries"]) >= members else None
