@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.flows.programs import Programs, sha256
+from tests.flows.programs import Programs, eventually, sha256
 from tests.flows.story import item_at, offer_at
 from tests.flows.terminals import screen
 
@@ -92,3 +92,24 @@ def test_pictures_are_shown_in_the_terminal(programs: Programs, tmp_path: Path) 
         assert shown.process.wait(20) == 0
     plain = programs.mshare("bob", "preview", item["id"]).out
     assert "▀" not in plain
+
+
+def test_a_sending_is_taken_back_by_a_verb(programs: Programs, tmp_path: Path) -> None:
+    file = tmp_path / "regretted.bin"
+    file.write_bytes(os.urandom(1000))
+    programs.mshare("alice", "send", file, programs.account("bob")["address"])
+    offer_at(programs, "bob", file.name)
+    known = programs.mshare("alice", "status", "--json").json
+    (id_,) = [t["id"] for t in known if t["name"] == file.name]
+    said = programs.mshare("alice", "cancel", id_)
+    assert said.out == "regretted.bin to bob@b.example: cancelled\n"
+    programs.mshare("alice", "cancel", id_, expect=66)
+
+    def gone() -> bool:
+        offers = programs.mshare("bob", "offers", "--json").json
+        return file.name not in [offer["name"] for offer in offers]
+
+    eventually(gone, "the offer is taken back")
+    sent = next(t for t in known if t["state"] == "sent")
+    refused = programs.mshare("alice", "cancel", sent["id"], expect=77)
+    assert "is sent already" in refused.err
