@@ -179,7 +179,7 @@ async def cancel(connection: MailboxConnection, name: str) -> Transfer:
         await connection.run("UID", "EXPUNGE", uid)
         # One that got a new UID meanwhile, because its state changed, is still there.
         left = by_id(await everything(connection), chosen.id)
-        if left is None:
+        if left is None or left.state is State.CANCELLED:
             return chosen
         chosen = left
     raise TryLaterError("the transfer changes all the time; try again")

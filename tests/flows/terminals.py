@@ -68,7 +68,11 @@ class Screen:
                 self.press(while_pressing)
             return found
 
-        eventually(look, f"it says {text}")
+        try:
+            eventually(look, f"it says {text}")
+        except AssertionError as error:
+            shown = _SEQUENCE.sub("", self.written)[-3000:]
+            raise AssertionError(f"{error}; the screen: {shown}") from None
 
     def close(self) -> None:
         """End it if it has not ended."""

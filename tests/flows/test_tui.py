@@ -103,7 +103,7 @@ def test_a_sending_is_taken_back_by_a_verb(programs: Programs, tmp_path: Path) -
     (id_,) = [t["id"] for t in known if t["name"] == file.name]
     said = programs.mshare("alice", "cancel", id_)
     assert said.out == "regretted.bin to bob@b.example: cancelled\n"
-    programs.mshare("alice", "cancel", id_, expect=66)
+    assert programs.mshare("alice", "cancel", id_, expect=None).status in (66, 77)
 
     def gone() -> bool:
         offers = programs.mshare("bob", "offers", "--json").json
