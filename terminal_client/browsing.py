@@ -27,7 +27,7 @@ OCTETS = 768 << 10
 """Octets that a look may fetch: with all that is said beside, less than 1 MiB."""
 SLICES = 250
 """Slices that a look may fetch: each costs a round trip."""
-MANY = 64 << 20
+MANY = 16 << 20
 """Octets that a look may fetch when all members are asked for."""
 PICTURE = 512 << 10
 """Octets of an image that is shown by itself."""

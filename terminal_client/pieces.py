@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol, TypeVar, cast
 
 from terminal_client import errors, naming
-from terminal_client.browsing import MANY, reading
+from terminal_client.browsing import reading
 from terminal_client.destination import Destination
 from terminal_client.download import Arrival
 from terminal_client.library import Item
@@ -23,10 +23,13 @@ from terminal_client.looking import packed, tar, zip_directory, zip_member
 from terminal_client.looking.octets import OddError
 from terminal_client.looking.range_file import Allowance, NotThereYetError, RangeFile
 from terminal_client.looking.seen import Entry
+from terminal_client.progress import PATIENCE
 from terminal_client.receiving import Receiving
 
+OCTETS = 64 << 20
+"""Octets that may be fetched to find a member; few are kept."""
 SLICES = 100_000
-"""Slices that may be fetched to find a member."""
+"""Slices that may be fetched for it."""
 _RANGE = re.compile(r"([0-9]{1,18})?-([0-9]{1,18})?")
 
 
@@ -92,17 +95,23 @@ async def find(receiving: Receiving, wanted: Range | Part) -> Piece:
         first, count = wanted.of(item.size)
         name = f"{item.name}.{first}-{first + count - 1}"
         return Piece(_as_item(item, name, count), first, count)
-    allowance = Allowance(MANY, SLICES)
+    allowance = Allowance(OCTETS, SLICES)
+    what = naming.shown(wanted.name)
+    telling = asyncio.get_running_loop().call_later(
+        PATIENCE, receiving.tell, f"looking for {what}"
+    )
     try:
         return await reading(receiving, allowance, lambda f: _member(f, item, wanted))
     except NotThereYetError as error:
         raise errors.TryLaterError(
-            f"{wanted.name} cannot be found yet: {error}; try again later"
+            f"{what} cannot be found yet: {error}; try again later"
         ) from error
     except OddError as error:
         raise errors.ContentError(
             f"{naming.shown(item.name)} is damaged: {error}"
         ) from error
+    finally:
+        telling.cancel()
 
 
 def _as_item(item: Item, name: str, size: int) -> Item:
@@ -128,6 +137,8 @@ def _member(file: RangeFile, item: Item, wanted: Part) -> Piece:
                 "archive as it is; get the whole archive"
             )
         size = found.entry.size
+        if found.offset + size > file.size:
+            raise OddError("it ends before a member of it does")
         name = _last(found.entry.name)
         return Piece(_as_item(item, name, size), found.offset, size)
     if packed.method(head) is not None:

@@ -68,6 +68,10 @@ class Receiving:
         self.item = item
         """With its digest once all of it is here, should there be one."""
 
+    def tell(self, what: str) -> None:
+        """Say in a few words what is happening, if anybody listens."""
+        self._attempts.tell(what)
+
     async def into_file(self, place: Destination) -> Path:
         """Bring it into a file; go on with what an earlier run has left of it.
 

@@ -27,6 +27,8 @@ HEAD = 2 << 10
 """Octets by which a format is recognized: those of one block."""
 ENTRIES = 1000
 """Members of an archive that are listed, unless more are asked for."""
+LONGEST_NAME = 4096
+"""Characters of a member's name that are shown."""
 DUMPED = 128
 """Octets shown of what nobody knows."""
 
@@ -53,9 +55,13 @@ def look(file: Readable, limits: Limits) -> Seen:
     except (AllowanceError, NotThereYetError, packed.CutError) as error:
         seen.is_whole = False
         seen.remarks.append(str(error))
-    except (OddError, struct.error) as error:
+    except OddError as error:
         seen.is_whole = False
         seen.remarks.append(f"it is damaged: {error}")
+    except (ValueError, ArithmeticError, LookupError, struct.error):
+        # Who made it has thought of something that we have not.
+        seen.is_whole = False
+        seen.remarks.append("it is damaged: its headers make no sense")
     return seen
 
 
@@ -138,7 +144,7 @@ def _in_zip(file: Readable, seen: Seen) -> Iterator[Entry]:
 
 def _list(entries: Iterator[Entry], limits: Limits, seen: Seen) -> None:
     for entry in islice(entries, limits.entries):
-        seen.entries.append(entry)
+        seen.entries.append(replace(entry, name=entry.name[:LONGEST_NAME]))
     if len(seen.entries) == limits.entries and next(entries, None) is not None:
         seen.is_whole = False
         seen.remarks.append(

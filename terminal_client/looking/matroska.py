@@ -30,6 +30,7 @@ TRACKS, TRACK, TRACK_CODEC = 0x1654AE6B, 0xAE, 0x86
 VIDEO, WIDTH, HEIGHT = 0xE0, 0xB0, 0xBA
 AUDIO, FREQUENCY, CHANNELS = 0xE1, 0xB5, 0x9F
 _INSIDE = {SEEK_HEAD, SEEK, INFO, TRACKS, TRACK, VIDEO, AUDIO}
+_NUMBERS = {SEEK_ID, SEEK_POSITION, SCALE, WIDTH, HEIGHT, CHANNELS}
 _DEPTH = 8
 
 
@@ -121,6 +122,8 @@ def _walk(file: Readable, element: _Element, found: _Found, depth: int = 0) -> N
             _walk(file, inner, found, depth + 1)
         elif inner.end - inner.start <= LONGEST_VALUE:
             value = exactly_at(file, inner.start, inner.end - inner.start)
+            if inner.id in _NUMBERS and len(value) > 8:  # RFC 8794 §7.2
+                raise OddError("it has a number that is too long")
             _take(inner.id, value, found)
 
 

@@ -9,7 +9,13 @@ import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
 from terminal_client.errors import ContentError, UnavailableError
-from terminal_client.looking.octets import OddError, Readable, exactly_at, little
+from terminal_client.looking.octets import (
+    OddError,
+    Readable,
+    exactly_at,
+    little,
+    size_of,
+)
 from terminal_client.looking.zip_directory import Member
 from terminal_client.naming import shown
 
@@ -37,7 +43,10 @@ def content_at(file: Readable, member: Member) -> int:
     head = exactly_at(file, member.offset, LOCAL)
     if head[:4] != b"PK\3\4":
         raise OddError("its directory leads to nothing")
-    return member.offset + LOCAL + little(head[26:28]) + little(head[28:30])
+    at = member.offset + LOCAL + little(head[26:28]) + little(head[28:30])
+    if at + member.entry.packed > size_of(file):
+        raise OddError("it ends before a member of it does")
+    return at
 
 
 class Unpacking(io.RawIOBase):

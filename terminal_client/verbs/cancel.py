@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from maild.mail.transfer import State
 from terminal_client import screen
 from terminal_client.naming import shown
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.terminal import Terminal
-from terminal_client.transfers import Transfer
 
 
 def cancel(
@@ -26,18 +26,17 @@ def cancel(
     """Take sendings back that are not delivered yet.
 
     Nothing more of them leaves, and the recipient is told.  What is delivered, declined
-    or over otherwise stays as it is: an error, status 77.
+    or over otherwise stays as it is: an error, status 77.  With --json each is one line.
     """
-    taken = screen.run(_cancel(screen.chosen(context, named), ids))
-    if as_json:
-        screen.dump(
-            [{**transfer.to_json(), "state": "cancelled"} for transfer in taken]
-        )
-        return
-    for transfer in taken:
-        screen.say(f"{shown(transfer.name)} to {transfer.recipient}: cancelled")
+    screen.run(_cancel(screen.chosen(context, named), ids, as_json=as_json))
 
 
-async def _cancel(who: str | None, ids: list[str]) -> list[Transfer]:
+async def _cancel(who: str | None, ids: list[str], *, as_json: bool) -> None:
+    """Take them back one by one; each is told as soon as it is done."""
     async with Terminal.open(who) as terminal:
-        return [await terminal.cancel(id_) for id_ in ids]
+        for id_ in ids:
+            taken = await terminal.cancel(id_)
+            if as_json:
+                screen.event({**taken.to_json(), "state": State.CANCELLED})
+            else:
+                screen.say(f"{shown(taken.name)} to {taken.recipient}: cancelled")

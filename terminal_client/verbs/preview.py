@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -15,6 +18,7 @@ from terminal_client.described import describe
 from terminal_client.looking.look import Limits
 from terminal_client.looking.seen import Kind, Seen
 from terminal_client.naming import shown
+from terminal_client.progress import PATIENCE
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.terminal import Terminal
 
@@ -37,7 +41,7 @@ def preview(
     everything: Annotated[
         bool,
         typer.Option(
-            "--all", help="List up to 100,000 members; up to 64 MiB may travel."
+            "--all", help="List up to 100,000 members; up to 16 MiB may travel."
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -69,7 +73,21 @@ def preview(
 
 async def _preview(who: str | None, what: str, wish: Wish) -> Preview:
     async with Terminal.open(who) as terminal:
-        return await terminal.preview(what, wish)
+        with _patience(f"mshare: looking into {shown(what)}"):
+            return await terminal.preview(what, wish)
+
+
+@contextmanager
+def _patience(said: str) -> Iterator[None]:
+    """Say what takes so long, once it has taken a second and somebody looks."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    telling = asyncio.get_running_loop().call_later(PATIENCE, screen.remark, said)
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 def _show(found: Preview) -> None:

@@ -266,3 +266,10 @@ def test_boxes_in_boxes() -> None:
     for _ in range(5000):
         inner = box(b"moov", inner)
     looked(FILE_TYPE + inner)
+
+
+def test_numbers_that_are_far_too_long() -> None:
+    info = element(0x1549A966, element(0x2AD7B1, b"\xff" * 200))
+    assert looked(segment(info)).remarks == [
+        "it is damaged: it has a number that is too long"
+    ]

@@ -205,3 +205,12 @@ def test_whatever_is_in_it_nothing_breaks(junk: bytes, at: int, cut: int) -> Non
             with suppress(OddError, UnavailableError, ContentError):
                 unpacked(broken, member)
     looked(broken)
+
+
+def test_a_member_that_is_longer_than_its_archive() -> None:
+    octets = zipped()
+    member = members(octets)[1]
+    entry = type(member.entry)("x", 5, 2**60)
+    lie = Member(entry, member.offset, 8, member.crc, False)
+    with pytest.raises(OddError):
+        content_at(io.BytesIO(octets), lie)
