@@ -26,7 +26,8 @@ def cancel(
     """Take sendings back that are not delivered yet.
 
     Nothing more of them leaves, and the recipient is told.  What is delivered, declined
-    or over otherwise stays as it is: an error, status 77.  With --json each is one line.
+    or over otherwise stays as it is: an error, status 77.  With
+    --json each is one line.
     """
     screen.run(_cancel(screen.chosen(context, named), ids, as_json=as_json))
 
