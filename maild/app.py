@@ -31,6 +31,7 @@ from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.queue.station import QueueStation
 from maild.smtpd.server import SmtpStation
+from maild.store.address_verdict import Bounds
 from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 from maild.supervisor import Supervisor
@@ -115,7 +116,17 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
     peers = peers_of(config, identity)
     return {
         "smtpd": SmtpStation(
-            config.smtp, config.submission, lifetimes, identity, store, gate
+            config.smtp,
+            config.submission,
+            lifetimes,
+            identity,
+            store,
+            gate,
+            Bounds(
+                config.rendezvous.request_lifetime,
+                config.rendezvous.requests_per_hour,
+                config.rendezvous.open_requests,
+            ),
         ).run,
         "imapd": ImapStation(config.imap, lifetimes, identity, store, gate).run,
         "queue": QueueStation(config.queue, identity, store).run,

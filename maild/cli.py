@@ -17,7 +17,7 @@ import typer
 
 from maild import demo, playground
 from maild.config import STATIONS, ConfigError
-from maild.operator import account, checkpoint, queue, storage, story
+from maild.operator import account, checkpoint, offers, queue, storage, story
 from maild.operator.console import ConfigOption, OperatorError, configuration
 from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
 
@@ -87,6 +87,7 @@ def check_config(context: typer.Context, config: ConfigOption = None) -> None:
 
 verbs.add_typer(account.app, name="account")
 verbs.add_typer(queue.app, name="queue")
+verbs.add_typer(offers.app, name="offers")
 verbs.add_typer(checkpoint.app, name="checkpoint")
 verbs.command()(story.trace)
 verbs.command()(story.explain)

@@ -18,6 +18,7 @@ _submission = logging.getLogger("maild.submission")
 _queue = logging.getLogger("maild.queue")
 _delivery = logging.getLogger("maild.delivery")
 _imapd = logging.getLogger("maild.imapd")
+_rendezvous = logging.getLogger("maild.rendezvous")
 
 LONGEST = 1000
 """Characters of one foreign text in a line."""
@@ -163,8 +164,9 @@ def attempted(
 ) -> None:
     """Log the outcome of one attempt.
 
-    ``outcome``: sent, deferred, bounced, offered.  ``octets`` crossed the wire in this
-    attempt from ``offset``; ``rate`` in octets a second; ``tls`` the version or "none".
+    ``outcome``: sent, deferred, bounced, offered, prepared.  ``octets`` crossed the
+    wire in this attempt from ``offset``; ``rate`` in octets a second; ``tls`` the
+    version or "none".
     """
     _delivery.info(
         "%s: to=<%s>, relay=%s, delay=%s, delays=%s, dsn=%s, status=%s (%s), "
@@ -203,6 +205,35 @@ def parted(
         octets,
         "unknown" if size is None else size,
         trace,
+    )
+
+
+def address_asked(
+    request_id: str, *, sender: str, to: str, outcome: str, message_id: str, trace: str
+) -> None:
+    """Log what became of an address request that a number has submitted."""
+    _rendezvous.info(
+        "%s: address request: from=<%s>, to=<%s>, status=%s, message=%s, trace=%s",
+        clean(request_id),
+        clean(sender),
+        clean(to),
+        outcome,
+        message_id,
+        clean(trace),
+    )
+
+
+def address_answered(
+    request_id: str, *, sender: str, to: str, accepted: bool, trace: str
+) -> None:
+    """Log that a number has told its mail address, or not."""
+    _rendezvous.info(
+        "%s: address response: from=<%s>, to=<%s>, status=%s, trace=%s",
+        clean(request_id),
+        clean(to),
+        clean(sender),
+        "accepted" if accepted else "declined",
+        clean(trace),
     )
 
 

@@ -231,7 +231,13 @@ def _add_accounts(made: Playground, server: str) -> None:
         records = Records(store)
         for address, password in _accounts(made, server):
             keys = make_keys(password, secrets.token_bytes(16))
-            records.write(accounts.create, address, keys, store.clock())
+            records.write(
+                accounts.create,
+                address,
+                keys,
+                store.clock(),
+                is_number=server == RENDEZVOUS,
+            )
     finally:
         store.close()
 

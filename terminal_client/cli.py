@@ -19,17 +19,21 @@ import typer
 
 from terminal_client.errors import TerminalError, UnreadError
 from terminal_client.screen import ProfileOption
+from terminal_client.verbs import number
 from terminal_client.verbs.accept import accept
+from terminal_client.verbs.attend import attend
 from terminal_client.verbs.cancel import cancel
 from terminal_client.verbs.decline import decline
 from terminal_client.verbs.explain import explain
 from terminal_client.verbs.get import get
+from terminal_client.verbs.go import go
 from terminal_client.verbs.inbox import inbox
 from terminal_client.verbs.login import login
 from terminal_client.verbs.logout import logout
 from terminal_client.verbs.ls import ls
 from terminal_client.verbs.offers import offers
 from terminal_client.verbs.preview import preview
+from terminal_client.verbs.requests import requests
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
 from terminal_client.verbs.tui import tui
@@ -69,16 +73,28 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare send film.mov bob@b.example",
             "mshare send film.mov bob@b.example carol@c.example --note 'as promised'",
             "mshare send 7hqKzWbV bob@b.example --wait",
+            "mshare send film.mov '+1 415 555 0102'",
+            "mshare send film.mov bob@b.example --confirm --within 2h",
             "mshare send --live capture.mkv bob@b.example",
             "tar c docs | mshare send --live - bob@b.example --name docs.tar",
         ),
     ),
+    (go, ("mshare go 4Zx1", "mshare go 4Zx1 --wait")),
     (status, ("mshare status", "mshare status 4Zx1 --watch", "mshare status --json")),
     (cancel, ("mshare cancel 4Zx1",)),
     (offers, ("mshare offers", "mshare offers --json")),
-    (accept, ("mshare accept 1", "mshare accept 4Zx1 9kPd")),
+    (requests, ("mshare requests", "mshare requests --json")),
+    (
+        accept,
+        (
+            "mshare accept 1",
+            "mshare accept 4Zx1 9kPd",
+            "mshare accept +14155550101",
+        ),
+    ),
     (decline, ("mshare decline 1",)),
     (inbox, ("mshare inbox",)),
+    (attend, ("mshare attend", "mshare attend --json")),
     (
         get,
         (
@@ -123,6 +139,9 @@ def _everywhere(
 for _verb, _examples in VERBS:
     _lines = "\n".join(f"  {example}" for example in _examples)
     verbs.command(_verb.__name__, epilog=f"\b\nExamples:\n{_lines}")(_verb)
+
+
+verbs.add_typer(number.app, name="number")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

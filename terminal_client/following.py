@@ -6,8 +6,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 
 from maild.mail.plain import short
+from maild.mail.transfer import State
 from terminal_client import screen
 from terminal_client.naming import shown
 from terminal_client.progress import Begin, Report, progress_line, shown_together
@@ -19,12 +21,17 @@ Show = Callable[[Transfer], None]
 
 
 async def follow(
-    terminal: Terminal, ids: list[str], show: Show, tell: Callable[[str], None]
+    terminal: Terminal,
+    ids: list[str],
+    show: Show,
+    tell: Callable[[str], None],
+    *,
+    to_go: bool = False,
 ) -> list[Transfer]:
     """Show how transfers move and change; return them once all are final.
 
     Without ids those are followed that are under way now; ``tell`` hears why nothing
-    moves.
+    moves.  ``to_go``: what waits for its sender's go is not followed beyond that.
     """
     ids = ids or [t.id for t in await terminal.transfers() if not t.is_final]
     if not ids:
@@ -37,6 +44,8 @@ async def follow(
             if transfer != before.get(transfer.id):
                 show(transfer)
         last = now
+        if to_go and all(t.is_final or t.state is State.PREPARED for t in now):
+            break
     return last
 
 
@@ -80,4 +89,13 @@ class _Screen:
 def change(transfer: Transfer) -> str:
     """Return the line that tells a new state."""
     line = f"{shown(transfer.name)} to {transfer.recipient}: {transfer.state}"
-    return f"{line} ({shown(transfer.reason)})" if transfer.reason else line
+    why = reason(transfer)
+    return f"{line} ({shown(why)})" if why else line
+
+
+def reason(transfer: Transfer) -> str:
+    """Return why nothing moves, for people; "" when all goes well."""
+    if transfer.state is not State.PREPARED:
+        return transfer.reason
+    until = screen.moment(datetime.fromtimestamp(min(transfer.expires, 2**35), UTC))
+    return f"waits until {until} for: mshare go {transfer.id}"

@@ -218,7 +218,7 @@ async def arrived(connection: MailboxConnection, items: list[Item]) -> list[Item
 
 async def being_read(connection: MailboxConnection, items: list[Item]) -> list[Item]:
     """Return the items; those that were downloaded with how far (seed 221)."""
-    told = await metadata.below(connection, LIBRARY, READ_ENTRY) if items else {}
+    told = await metadata.every(connection, LIBRARY, READ_ENTRY) if items else {}
     counts = {id_: facts.get("octets") for id_, facts in told.items()}
     return [
         replace(item, read=count) if isinstance(count, int) else item

@@ -36,7 +36,7 @@ async def read(
     return found
 
 
-async def below(
+async def every(
     connection: MailboxConnection, mailbox: str, entry: str
 ) -> dict[str, dict[str, Any]]:
     """Return what all entries ``entry/<id>`` of a mailbox say (RFC 5464 §4.2.2)."""
@@ -60,6 +60,38 @@ def _told(responses: list[Response]) -> dict[str, dict[str, Any]]:
             case _:
                 pass
     return found
+
+
+async def below(
+    connection: MailboxConnection, entry: str, *, itself: bool = False
+) -> dict[str, str]:
+    """Return annotations of the server below ``entry``, or (``itself``) that one.
+
+    By name, in lower case; their values as text.
+    """
+    depth = "0" if itself else "infinity"
+    responses = await connection.run(
+        "GETMETADATA", f"(DEPTH {depth})", quoted(""), quoted(entry)
+    )
+    found: dict[str, str] = {}
+    for response in responses:
+        match values(response):
+            case ["*", str(kind), _, list(pairs)] if kind.upper() == "METADATA":
+                texts = [_text(each) for each in pairs]
+                names = [name.lower() for name in texts[::2]]
+                found.update(zip(names, texts[1::2], strict=False))
+            case _:
+                pass
+    return found
+
+
+async def write(connection: MailboxConnection, entry: str, value: str) -> None:
+    """Set one annotation of the server (RFC 5464 §4.3)."""
+    await connection.run("SETMETADATA", quoted(""), f"({entry} {quoted(value)})")
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _entries(pairs: list[Any]) -> dict[str, dict[str, Any]]:

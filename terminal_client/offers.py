@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Any
 
-from maild.mail.offer import MEDIA_TYPE, Offer, OfferError, parse_facts
-from terminal_client import mailbox
+from maild.mail.offer import Offer, OfferError, parse_facts
+from terminal_client import facts, mailbox
 from terminal_client.choice import by_id
 from terminal_client.errors import NoInputError
 from terminal_client.session_imap import MailboxConnection
@@ -77,34 +77,18 @@ async def accepted(connection: MailboxConnection) -> list[Offer]:
 async def _in_mailbox(
     connection: MailboxConnection, name: str, most: int = 0
 ) -> list[Waiting]:
-    uids = await mailbox.open_and_search(
-        connection, name, ["KEYWORD", KEYWORD, "UNDELETED"], write=True
-    )
-    uids = uids[-most:]
-    places: dict[str, list[int]] = {}
-    for facts in await mailbox.fetch(connection, uids, "BODYSTRUCTURE"):
-        for part in mailbox.leaves(facts.get("BODYSTRUCTURE")):
-            if part.type == MEDIA_TYPE:
-                places.setdefault(part.section, []).append(int(facts["UID"]))
-                break
-    found: dict[int, Offer] = {}
-    for section, members in places.items():
-        wanted = f"BINARY.PEEK[{section}]"
-        for facts in await mailbox.fetch(connection, members, wanted):
-            offer = _offer(facts.get(f"BINARY[{section}]"))
-            if offer is not None:
-                found[int(facts["UID"])] = offer
-    return [
-        Waiting(place, uid, found[uid]) for place, uid in enumerate(sorted(found), 1)
-    ]
+    read = await facts.under(connection, name, KEYWORD, most=most)
+    found = {uid: _offer(octets) for uid, octets in read.items()}
+    known = [(uid, offer) for uid, offer in found.items() if offer is not None]
+    return [Waiting(place, uid, offer) for place, (uid, offer) in enumerate(known, 1)]
 
 
-def _offer(octets: Any) -> Offer | None:
+def _offer(octets: bytes) -> Offer | None:
     try:
-        facts = parse_facts(octets) if isinstance(octets, bytes) else None
+        said = parse_facts(octets)
     except OfferError:
         return None
-    return facts if isinstance(facts, Offer) else None
+    return said if isinstance(said, Offer) else None
 
 
 def pick(offers: Iterable[Waiting], name: str) -> Waiting:
@@ -127,6 +111,15 @@ async def decide(
     await connection.run("UID", "MOVE", str(chosen.uid), target)
 
 
+async def decide_named(
+    connection: MailboxConnection, name: str, *, accepted: bool
+) -> Waiting:
+    """Decide the offer that a name stands for (`pick`), and return it."""
+    chosen = pick(await waiting(connection), name)
+    await decide(connection, chosen, accepted=accepted)
+    return chosen
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One message of INBOX, as a list shows it; ``size`` in octets."""
@@ -144,8 +137,8 @@ class Letter:
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``mshare inbox --json`` prints."""
-        facts = {name: getattr(self, name) for name in self.__slots__}
-        return {**facts, "date": self.date.isoformat() if self.date else None}
+        said = {name: getattr(self, name) for name in self.__slots__}
+        return {**said, "date": self.date.isoformat() if self.date else None}
 
 
 async def inbox(connection: MailboxConnection) -> list[Letter]:
@@ -154,21 +147,21 @@ async def inbox(connection: MailboxConnection) -> list[Letter]:
     wanted = "FLAGS RFC822.SIZE " + mailbox.header_items(
         "From", "Subject", "Date", "Share-Item"
     )
-    return [_letter(facts) for facts in await mailbox.fetch(connection, uids, wanted)]
+    return [_letter(told) for told in await mailbox.fetch(connection, uids, wanted)]
 
 
-def _letter(facts: dict[str, Any]) -> Letter:
-    fields = mailbox.headers(facts)
-    flags = {str(flag).casefold() for flag in facts.get("FLAGS") or []}
+def _letter(told: dict[str, Any]) -> Letter:
+    fields = mailbox.headers(told)
+    flags = {str(flag).casefold() for flag in told.get("FLAGS") or []}
     item = fields.get("share-item")
     kind = "offer" if KEYWORD.casefold() in flags else "item" if item else "mail"
     return Letter(
-        uid=int(facts["UID"]),
+        uid=int(told["UID"]),
         kind=kind,
         sender=parseaddr(fields.get("from", ""))[1],
         subject=fields.get("subject", ""),
         date=mailbox.date(fields.get("date")),
-        size=int(facts.get("RFC822.SIZE") or 0),
+        size=int(told.get("RFC822.SIZE") or 0),
         seen="\\seen" in flags,
         item=item,
     )

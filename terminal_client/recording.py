@@ -7,7 +7,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from terminal_client.errors import TerminalError, UsageError
 from terminal_client.library import Item
 from terminal_client.live_spool import Spool
 from terminal_client.naming import shown, told_name
+from terminal_client.people import Recipient
 from terminal_client.terminal import Terminal
 
 PAUSE = 5.0
@@ -61,7 +62,7 @@ class Recording:
     name: str | None
     as_json: bool
 
-    async def upload(self, terminal: Terminal, to: list[str]) -> Item:
+    async def upload(self, terminal: Terminal, to: Sequence[Recipient]) -> Item:
         """Upload it until it is closed; ask first whether it could be sent."""
         pipe = self.what == STDIN
         name = self.name or time.strftime("recording-%Y-%m-%d-%H%M%S")

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from maild.mail.number import is_number
 from terminal_client.errors import CannotCreateError, SetUpError
 from terminal_client.profile import Profile, write_private
 
@@ -58,9 +59,10 @@ def recall(profile: Profile) -> str:
         raise SetUpError(f"{path} cannot be read: {error}") from error
     found = _in_keyring(lambda keyring: keyring.get_password(SERVICE, _entry(profile)))
     if found is None:
+        login = "number login" if is_number(profile.address.local) else "login"
         raise SetUpError(
             f"no password is kept for {profile.address}; "
-            f"log in again with `mshare login {profile.address}`"
+            f"log in again with `mshare {login} {profile.address}`"
         )
     return found
 

@@ -8,8 +8,8 @@ on while the rest of it still arrives.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maild.mail.address import Address
@@ -36,10 +36,18 @@ class Order:
 
     recipients: list[Address]
     note: str = ""
-    via: str = ""
-    """Domain of the rendezvous that passes the offers on; "" for none."""
+    confirm: int = 0
+    """Seconds in which go has to be said once all is prepared; 0: need not."""
+    via: Mapping[str, str] = field(default_factory=dict)
+    """The rendezvous that knows a recipient (`Address.key`) and us, for some."""
     thumbnail: bool = True
     """Whether a picture that has to be uploaded gets one."""
+
+    def fields(self, recipient: Address) -> list[tuple[str, str]]:
+        """Return the header fields that tell the server."""
+        told = [("Share-Confirm", str(self.confirm))] if self.confirm else []
+        via = self.via.get(recipient.key)
+        return [*told, ("Share-Via", via)] if via else told
 
 
 class Sendings:
@@ -126,7 +134,13 @@ class Sendings:
             return [
                 Sent(
                     await submission.send(
-                        smtp, sender, recipient, url, section, order.note, order.via
+                        smtp,
+                        sender,
+                        recipient,
+                        url,
+                        section,
+                        order.note,
+                        order.fields(recipient),
                     ),
                     recipient,
                     uploaded=False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,21 +59,20 @@ async def send(
     url: ImapUrl,
     section: str,
     note: str = "",
-    via: str = "",
+    fields: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Command the server to send an item to one recipient; return the transfer's id.
 
-    ``via``: domain of the rendezvous that is to pass the offer on.
+    ``fields`` are header fields that tell the server more (docs/protocol.md).
     """
     utf8 = not (sender.is_ascii and recipient.is_ascii)
+    framed = bool(note or fields)
     mail = MailFrom(
-        sender=sender,
-        body=Body.BINARY if note or via else Body.SEVEN_BIT,
-        smtputf8=utf8,
+        sender=sender, body=Body.BINARY if framed else Body.SEVEN_BIT, smtputf8=utf8
     )
     lines = [smtp.mail_from(mail), smtp.rcpt_to(RcptTo(recipient))]
-    if note or via:
-        head, tail = _frame(sender, recipient, note, via)
+    if framed:
+        head, tail = _frame(sender, recipient, note, fields)
         part = ImapUrl(
             url.user, url.host, url.mailbox, url.uid, url.uid_validity, section
         )
@@ -93,15 +93,14 @@ async def send(
 
 
 def _frame(
-    sender: Address, recipient: Address, note: str, via: str
+    sender: Address, recipient: Address, note: str, fields: Sequence[tuple[str, str]]
 ) -> tuple[bytes, bytes]:
-    """Return what stands before and behind the content in a message with more."""
+    """Return what stands before and behind the content in a message that says more."""
     boundary = f"=_{secrets.token_hex(16)}"
     text = base64.encodebytes(note.encode()).replace(b"\n", b"\r\n")
+    said = "".join(f"{name}: {value}\r\n" for name, value in fields)
     head = (
-        f"From: <{sender}>\r\nTo: <{recipient}>\r\n"
-        + (f"Share-Via: {via}\r\n" if via else "")
-        + "MIME-Version: 1.0\r\n"
+        f"From: <{sender}>\r\nTo: <{recipient}>\r\n{said}MIME-Version: 1.0\r\n"
         f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n\r\n'
         f"--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n"
         "Content-Transfer-Encoding: base64\r\n\r\n"

@@ -25,11 +25,11 @@ from typing import BinaryIO
 
 from maild.mail.address import Address
 from terminal_client import (
-    addresses,
     browsing,
     destination,
     library,
     matching,
+    metadata,
     offers,
     overview,
     pieces,
@@ -43,18 +43,22 @@ from terminal_client import (
     watching,
 )
 from terminal_client.attempts import Progress
+from terminal_client.attending import Attending, News
 from terminal_client.awaiting import Awaiting
 from terminal_client.browsing import Preview, Wish
 from terminal_client.connections import Connections
+from terminal_client.deciding import Decision
 from terminal_client.library import Item
 from terminal_client.live import LiveUploads
 from terminal_client.live_spool import Spool
 from terminal_client.memory import Memory
 from terminal_client.offers import Letter, Waiting
 from terminal_client.overview import Overview
+from terminal_client.people import People, Recipient
 from terminal_client.pieces import Part, PieceReceiving, Range
 from terminal_client.profile import Profile
 from terminal_client.receiving import Receiving
+from terminal_client.requests import Asking
 from terminal_client.sending import Order, Queued, Sendings
 from terminal_client.submission import Sent
 from terminal_client.transfers import Transfer
@@ -77,12 +81,17 @@ def _nobody_is_told(text: str) -> None:
     """Tell nobody why nothing moves."""
 
 
+NUMBER = "/private/vendor/maild/rendezvous"
+"""Annotation of an account at home: the number of whoever has it."""
+
+
 class Terminal:
     """One person's terminal.  Make it with `Terminal.open`."""
 
     def __init__(self, who: Profile, password: str) -> None:
         self.profile = who
         self.memory = Memory(who.memory_file)
+        self.people = People(who)
         self._another = partial(Connections, who, password)
         self._connections = self._another()
         self._uploads = Uploads(who, self.memory, self._connections)
@@ -107,8 +116,9 @@ class Terminal:
             await terminal.close()
 
     async def close(self) -> None:
-        """Say goodbye to both servers; never fails."""
+        """Say goodbye to the servers; never fails."""
         await self._connections.close()
+        await self.people.close()
 
     async def verify(self) -> None:
         """Log in to both servers (seed 201, 202); raise what is wrong."""
@@ -161,32 +171,41 @@ class Terminal:
 
     # Sending: seed 213
 
-    async def ask(self, *recipients: str | Address) -> None:
+    async def ask(self, *recipients: Recipient) -> None:
         """Ask whether the server would send to these; raise its refusal."""
-        to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
+        to = [one.address for one in await self.people.meant(recipients)]
         async with self._connections.smtp() as smtp:
             await submission.ask(smtp, self.profile.address, to)
 
     async def send(
         self,
         what: Item | Path | str,
-        *recipients: str | Address,
+        *recipients: Recipient,
         note: str = "",
-        via: str = "",
         thumbnail: bool = True,
+        confirm: int = 0,
         progress: Progress = _nobody,
         queued: Queued = _nobody_waits,
     ) -> list[Sent]:
         """Command the server to send an item; a `Path` is uploaded if needed.
 
-        A string names an item by id or file name.  One transfer for each recipient.
+        A string names an item by id or file name.  One transfer for each recipient: a
+        mail address, or a number, whose address is asked for unless it is known.
         What has to be uploaded is sent meanwhile: ``queued`` is told when the server
         has taken the commands; this returns when it has all of the item, too.
-        ``via`` is the domain of a rendezvous that knows both: the offer goes by it.
+
+        ``confirm``: seconds in which you have to say `go` once the other server has
+        said that it would take it; 0: it goes by itself.
         """
-        to = [addresses.recipient(r) if isinstance(r, str) else r for r in recipients]
-        order = Order(to, note, via, thumbnail)
+        to = await self.people.meant(recipients)
+        via = {one.address.key: one.via for one in to if one.via}
+        order = Order([one.address for one in to], note, confirm, via, thumbnail)
         return await self._sendings.send(what, order, progress, queued)
+
+    async def go(self, *ids: str) -> list[Transfer]:
+        """Let the content of transfers go that wait for your word (seed 217)."""
+        async with self._connections.imap() as imap:
+            return await transfers.go(imap, list(ids))
 
     # Following: seed 219
 
@@ -241,20 +260,47 @@ class Terminal:
 
     async def accept(self, name: str) -> Waiting:
         """Accept an offer, by id, beginning of an id, or place in the list."""
-        return (await self.decide([name], accepted=True))[0]
+        async with self._connections.imap() as imap:
+            return await offers.decide_named(imap, name, accepted=True)
 
     async def decline(self, name: str) -> Waiting:
         """Decline an offer, by id, beginning of an id, or place in the list."""
-        return (await self.decide([name], accepted=False))[0]
-
-    async def decide(self, names: Iterable[str], *, accepted: bool) -> list[Waiting]:
-        """Decide several offers, all named as they are listed now."""
         async with self._connections.imap() as imap:
-            known = await offers.waiting(imap)
-            chosen = [offers.pick(known, name) for name in names]
-            for waiting in chosen:
-                await offers.decide(imap, waiting, accepted=accepted)
-        return chosen
+            return await offers.decide_named(imap, name, accepted=False)
+
+    async def decide(
+        self, names: Iterable[str], *, accepted: bool
+    ) -> list[Waiting | Asking]:
+        """Decide several offers, or address requests (by id, or by the number).
+
+        All are found before the first is decided.
+        """
+        decision = Decision(self._connections, self.people, list(names))
+        return await decision.make(accepted=accepted)
+
+    async def requests(self) -> list[Asking]:
+        """Return the requests of numbers for our mail address, oldest first."""
+        return await (await self.people.rendezvous()).requests()
+
+    async def attend(
+        self, *, tell: Callable[[str], None] = _nobody_is_told
+    ) -> AsyncIterator[News]:
+        """Yield offers, requests and contacts: what is new now, then what comes.
+
+        Without end; a lost connection is made again, ``tell`` hears of it.
+        """
+        attending = Attending(self._connections, self.people, tell)
+        async for news in attending.news():
+            yield news
+
+    async def log_in_number(self, number: Profile, password: str) -> None:
+        """Log in to a rendezvous; there and at home, tell who is who.
+
+        The caller keeps the login: `terminal_client.numbers`.
+        """
+        await self.people.tell_home(number, password)
+        async with self._connections.imap() as imap:
+            await metadata.write(imap, NUMBER, str(number.address))
 
     async def inbox(self) -> list[Letter]:
         """Return the messages of INBOX, oldest first."""

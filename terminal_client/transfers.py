@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from maild.mail.transfer import FINAL, KEYWORD, State
+from maild.mail.transfer import FINAL, GO, KEYWORD, State
 from terminal_client import mailbox, metadata
 from terminal_client.choice import by_id
 from terminal_client.errors import NoInputError, NotAllowedError, TryLaterError
@@ -48,6 +48,15 @@ class Transfer:
     """When it was sent, in Unix seconds; 0 when the server does not say."""
     rate: int = 0
     """Octets a second that the other server acknowledges, while it moves."""
+    expires: int = 0
+    """Until when it may take: to be answered, to be let go, or to arrive."""
+    confirm: int = 0
+    """Seconds in which go has to be said once it is prepared; 0: it need not be."""
+
+    @property
+    def awaits_go(self) -> bool:
+        """Whether nothing of it leaves before go is said."""
+        return self.confirm > 0 and not self.is_final
 
     @property
     def is_final(self) -> bool:
@@ -136,6 +145,22 @@ def told(connection: MailboxConnection, known: list[Transfer]) -> list[Transfer]
     return found
 
 
+async def go(connection: MailboxConnection, ids: list[str]) -> list[Transfer]:
+    """Say go for transfers that wait for it; return how they stand then."""
+    chosen = await some(connection, ids)
+    for _ in range(_LOOKS):
+        uids = [t.uid for t in chosen if t.awaits_go]
+        if not uids:
+            return chosen
+        await mailbox.open_mailbox(connection, TRANSFERS, write=True)
+        await connection.run(
+            "UID", "STORE", ",".join(map(str, uids)), "+FLAGS", f"({GO})"
+        )
+        # One that got a new UID meanwhile has not heard it.
+        chosen = await some(connection, [t.id for t in chosen])
+    raise TryLaterError("the transfers change all the time; try again")
+
+
 def _entry(id_: str) -> str:
     return f"{ENTRY}/{id_}"
 
@@ -151,6 +176,8 @@ def _renewed(transfer: Transfer, detail: dict[str, Any]) -> Transfer:
         octets=max(_number(detail.get("octets")), transfer.octets),
         size=_number(detail.get("size")) or transfer.size,
         rate=_number(detail.get("rate")),
+        expires=_number(detail.get("expires")),
+        confirm=_number(detail.get("confirm")),
         status=str(detail.get("status") or ""),
         reply=str(detail.get("reply") or ""),
     )
@@ -207,6 +234,8 @@ def _transfer(id_: str, facts: dict[str, Any], detail: dict[str, Any]) -> Transf
         reply=str(detail.get("reply") or ""),
         created=_number(detail.get("created")),
         rate=_number(detail.get("rate")),
+        expires=_number(detail.get("expires")),
+        confirm=_number(detail.get("confirm")),
     )
 
 

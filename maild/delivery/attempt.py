@@ -3,6 +3,7 @@
 
 - a share without ticket is offered (to a server of ours) or mailed (to any other);
 - a share with ticket is pushed: never without TLS that proves who the peer is;
+- a share whose sender has yet to say go gets as far as its first octet of content;
 - an answer that brings a ticket goes by such TLS, too;
 - a withdrawal goes where an offer may go, as does what passes a rendezvous;
 - what is no content goes by the transfer's rendezvous, if it can be reached;
@@ -21,7 +22,7 @@ from maild.delivery import letter, parcel
 from maild.delivery.client import Session, Tls
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
-from maild.delivery.outcome import Outcome, failed
+from maild.delivery.outcome import Outcome, failed, ready
 from maild.delivery.push import NOT_OURS, Push
 from maild.delivery.record import Record
 from maild.delivery.route import Route
@@ -202,7 +203,7 @@ class Attempt:
             raise NotFoundError("a share without an item")
         return await self._means.store.index.read(items.get, account, item)
 
-    # -- the five things an attempt can do ----------------------------------------
+    # -- the things an attempt can do ----------------------------------------
 
     async def _mail(self, route: Route, level: Tls, octets: Octets) -> Outcome:
         mail = await self._letter()
@@ -251,6 +252,9 @@ class Attempt:
             transfer, item, means.identity.hostname, means.store.clock()
         )
         mail = Letter(transfer.sender, transfer.recipient, rope)
+        if transfer.confirm:
+            await letter.ask(session, mail, octets)
+            return ready(0, item.size)
         if not await parcel.is_whole(means.store, item):
             raise ReplyError(parcel.NOT_WHOLE_YET)
         reply = await letter.send(session, mail, octets, self._tally)
@@ -260,7 +264,10 @@ class Attempt:
     async def _push(
         self, route: Route, level: Tls, octets: Octets, item: Item
     ) -> Outcome:
-        """Seed 214-218: content leaves only behind the proof that it is wanted."""
+        """Seed 214-218: content leaves only behind the proof that it is wanted.
+
+        QUIT behind the envelope ends a preparation: RSET would give up what is there.
+        """
         transfer, means = self._transfer, self._means
         if transfer.ticket_size is not None and item.size > transfer.ticket_size:
             raise ReplyError(TOO_LARGE_FOR_TICKET)
@@ -273,6 +280,9 @@ class Attempt:
             stall = min(means.settings.idle_timeout, STALL)
             push = Push(session, goods, means.store, octets, self._tally, report, stall)
             offset = await push.begin(mail, RcptTo(transfer.recipient))
+            if transfer.confirm:
+                self._tally.offset = offset
+                return ready(offset, goods.total)
             await self._record.content_starts(offset, goods.total)
             reply = await push.send(offset)
         if not parcel.agrees(reply, push.sha256, item.size):

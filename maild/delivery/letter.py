@@ -65,6 +65,13 @@ async def send(session: Session, letter: Letter, octets: Octets, tally: Tally) -
     return await _data(session.channel, letter, octets, tally)
 
 
+async def ask(session: Session, letter: Letter, octets: Octets) -> None:
+    """Ask whether the server would take a letter; no octet of it leaves."""
+    _check_size(session, letter)
+    mail = _mail(session, letter, await _scanned(letter, octets))
+    await _envelope(session, mail, letter)
+
+
 def _check_size(session: Session, letter: Letter) -> None:
     """RFC 1870 §6.1: a message that cannot be taken is not begun."""
     limit = session.ehlo.size

@@ -17,6 +17,7 @@ from maild.store.transfers import Transfer
 _WORDS = {
     Event.DELIVER: "sent",
     Event.OFFER_TAKEN: "offered",
+    Event.PREPARE: "prepared",
     Event.FAIL_FOR_NOW: "deferred",
     Event.FAIL_FOR_GOOD: "bounced",
 }
@@ -55,6 +56,15 @@ def failed(reply: Reply) -> Outcome:
     return Outcome(event, reply)
 
 
+def ready(offset: int, total: int) -> Outcome:
+    """Return the outcome of asking a next hop that would take the content.
+
+    It has ``offset`` of its ``total`` octets already.
+    """
+    there = f", {offset} of {total} octets are there" if offset else ""
+    return Outcome(Event.PREPARE, Reply(250, "1.5", f"the server would take it{there}"))
+
+
 def content_starts(tx: Tx, transfer: Transfer, now: float, event: TraceEvent) -> None:
     """Record that the server let content through (a job)."""
     _check(tx, transfer)
@@ -85,13 +95,17 @@ def record(
     _check(tx, transfer)
     if tally.landed:
         transfers.progress(tx, transfer.id, tally.landed, now)
-    transfers.advance(
-        tx,
-        transfer.id,
-        outcome.event,
-        now,
-        reply=outcome.reply.with_text(delivery_log.clean(outcome.reply.text)),
-        relay=tally.relay,
-        due=due if outcome.event is Event.FAIL_FOR_NOW else None,
-    )
+    reply = outcome.reply.with_text(delivery_log.clean(outcome.reply.text))
+    if outcome.event is Event.PREPARE:
+        transfers.prepared(tx, transfer.id, now, reply, tally.relay)
+    else:
+        transfers.advance(
+            tx,
+            transfer.id,
+            outcome.event,
+            now,
+            reply=reply,
+            relay=tally.relay,
+            due=due if outcome.event is Event.FAIL_FOR_NOW else None,
+        )
     trace.note(tx, event)

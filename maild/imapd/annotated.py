@@ -38,9 +38,10 @@ class Annotated:
         """Take what there is now for known: the client asks for the values itself."""
 
         def job(tx: Tx) -> tuple[int, dict[str, Arriving], int]:
-            stubs = mailboxes.must_find(tx, self._account_id, item_view.STUBS)
+            stubs = mailboxes.find(tx, self._account_id, item_view.STUBS)
             last = metadata.last_change(tx, self._account_id)
-            return last, item_view.arriving(tx, self._account_id), stubs.id
+            id_ = 0 if stubs is None else stubs.id  # a number has no items
+            return last, item_view.arriving(tx, self._account_id), id_
 
         self._last, self._arriving, stubs = await self._index.read(job)
         self._stubs = f"mailbox:{stubs}"

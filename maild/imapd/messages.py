@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from maild import ids
+from maild import delivery_log, ids
 from maild.imapd.fetch import run_fetch
 from maild.imapd.flags import demand_writable, store
 from maild.imapd.mailboxes import take_name
@@ -182,6 +182,14 @@ async def carry(session: Session, command: Command, *, uid: bool = False) -> Don
         move=move,
     )
     carried = await _carried(session, errand)
+    for decided in carried.answered:
+        delivery_log.address_answered(
+            decided.id,
+            sender=str(decided.sender),
+            to=str(decided.recipient),
+            accepted=decided.accepted,
+            trace=decided.trace,
+        )
     code = _copyuid(carried)
     if move and code:
         await session.status("*", "OK", "moved", code)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from maild.imapd.mailboxes import find, take_name
 from maild.imapd.outcome import Done
 from maild.imapd.session import Session, Verb
-from maild.store import item_view, metadata
+from maild.store import exchanges, item_view, metadata, numbers
 from maild.store.index import Tx
 from maild.wire.imap_cursor import BadError, Cursor
 from maild.wire.imap_read import Command
@@ -25,7 +25,7 @@ LARGEST_VALUE = 64 * 1024
 MOST_ENTRIES = 200
 """Entries a client may keep at one mailbox, or name in one command."""
 OURS = "/private/vendor/maild/"
-"""Entries below this are written by the server only."""
+"""Entries below this are written by the server only, but for `numbers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ def _found(
     found: dict[str, bytes] = {}
     for entry in wanted:
         there = metadata.find(tx, account_id, mailbox, entry, below=below)
+        if mailbox == metadata.SERVER:
+            there |= exchanges.entries(tx, account_id, entry, below=below)
         if mailbox == item_view.MAILBOX:
             there |= item_view.find(tx, account_id, entry, below=below)
         found |= {
@@ -145,20 +147,29 @@ async def setmetadata(session: Session, command: Command) -> Done:
         cursor.space()
         changes[entry] = cursor.nstring(binary=True)
     cursor.end()
+    identity, address = session.house.identity, session.owner.address
     for entry, value in changes.items():
-        _check(entry, value)
+        own = not name and numbers.is_own_word(
+            entry, of_number=identity.is_number(address)
+        )
+        _check(entry, value, own=own)
+        if own and value is not None:
+            why = numbers.complaint(entry, value, identity.rendezvous)
+            if why is not None:
+                raise NoError(why, "CANNOT")
     if name:
         name = (await find(session, name)).name
-    numbers = await session.store.index.write(_change, session.owner.id, name, changes)
+    made = await session.store.index.write(_change, session.owner.id, name, changes)
     if session.annotated is not None:
-        session.annotated.changed_itself(numbers[0], numbers[-1])
+        session.annotated.changed_itself(made[0], made[-1])
     return Done("kept")
 
 
-def _check(entry: str, value: bytes | None) -> None:
+def _check(entry: str, value: bytes | None, *, own: bool) -> None:
+    """Refuse what is no entry, too large, or ours; ``own``: the account's own word."""
     if not entry.startswith(("/private/", "/shared/")):
         raise BadError("an entry begins with /private/ or /shared/")
-    if (entry + "/").startswith(OURS):
+    if (entry + "/").startswith(OURS) and not own:
         raise NoError("only the server writes that", "CANNOT")
     if value is not None and len(value) > LARGEST_VALUE:
         raise NoError("the value is too large", f"METADATA MAXSIZE {LARGEST_VALUE}")
@@ -168,14 +179,14 @@ def _change(
     tx: Tx, account_id: int, mailbox: str, changes: dict[str, bytes | None]
 ) -> list[int]:
     """Set all entries or none; return the numbers of the changes (a writing job)."""
-    numbers = [
+    made = [
         metadata.put(tx, account_id, mailbox, entry, value)
         for entry, value in changes.items()
     ]
     kept = metadata.everything(tx, account_id, mailbox)
     if sum(not name.startswith(OURS) for name in kept) > MOST_ENTRIES:
         raise NoError("there are too many entries", "METADATA TOOMANY")
-    return numbers
+    return made
 
 
 VERBS: dict[str, Verb] = {"GETMETADATA": getmetadata, "SETMETADATA": setmetadata}

@@ -124,6 +124,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "Wait a little. For a server of your own, look at the limits in [smtp], "
         "[submission] and [imap].",
     ),
+    "4.7.1": Meaning(
+        "Delivery not authorized, message refused",
+        "A number has asked for too many mail addresses, or has been asked by too many"
+        " others who wait for its answer.",
+        "Wait an hour, or until some of the requests are answered.",
+    ),
     "4.7.4": Meaning(
         "Security features not supported",
         "Content with a ticket travels inside TLS to servers that can resume only, and"
@@ -169,6 +175,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The sender's address is malformed.",
         "Check the address that your program is set up with.",
     ),
+    "5.1.8": Meaning(
+        "Bad sender's system address",
+        "The asking number has no mail address of its own yet, which the other would "
+        "have to be told.",
+        "Log in to the rendezvous again: mshare number login. It tells the address.",
+    ),
     "5.1.10": Meaning(
         "Recipient address has null MX",
         "The recipient's domain says in DNS that it takes no mail.",
@@ -186,6 +198,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "anybody offer.",
         "Send something smaller; the operator of that server can allow more: [smtp] "
         "offer_size_limit.",
+    ),
+    "5.3.3": Meaning(
+        "System not capable of selected features",
+        "A number at a rendezvous passes address requests: it has no library, sends no "
+        "mail and takes none.",
+        "Upload to your own server, and send to a mail address; mshare send finds the "
+        "address of a number by itself.",
     ),
     "5.3.4": Meaning(
         "Message too big for system",

@@ -153,6 +153,8 @@ def transfer_view(transfer: TransferFacts, account: Address, facts: Facts) -> Co
         field("Auto-Submitted", "auto-generated"),
     ]
     text = build.text_leaf(
-        plain.transfer_text(transfer_line(transfer), transfer.reason)
+        plain.transfer_text(
+            transfer_line(transfer), transfer.reason, transfer.id, transfer.go_until
+        )
     )
     return build.write(fields, text, facts.message_id)

@@ -60,6 +60,8 @@ class TransferFacts:
     octets: int
     reason: str
     """Last status and reply, or ""."""
+    go_until: float | None = None
+    """Until when its sender may say go (Unix seconds), while that is awaited."""
 
 
 def head(sender: Address, to: Address | None, facts: Facts) -> list[bytes]:

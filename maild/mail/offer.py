@@ -11,29 +11,23 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from maild.mail.address import Address, AddressError, mail_domain, parse_address
+from maild.mail.address import Address
+from maild.mail.members import ID, Members, dump
+from maild.mail.members import MAX_JSON as MAX_JSON
+from maild.mail.members import MAX_SIZE as MAX_SIZE
+from maild.mail.members import VERSION as VERSION
+from maild.mail.members import OfferError as OfferError
 
 MEDIA_TYPE: Final = "application/vnd.maild+json"
-VERSION: Final = 1
-MAX_JSON: Final = 16 * 1024
-"""Octets of a facts part; an offer as a whole stays under 64 KiB."""
-MAX_SIZE: Final = 2**63 - 1
-"""Octets; the largest size an index column holds."""
 
-_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HEX256 = re.compile(r"[0-9a-f]{64}")
 _HEX128 = re.compile(r"[0-9a-f]{32}")
 _REFUSAL = re.compile(r"[45][0-9]{2}(?: [45]\.[0-9]{1,3}\.[0-9]{1,3})? .{0,500}")
 _MEDIA = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
-
-
-class OfferError(ValueError):
-    """A facts part is malformed; the message names the member."""
 
 
 class UnknownKindError(OfferError):
@@ -69,7 +63,7 @@ class Offer:
 
     def to_json(self) -> str:
         """Return the facts part."""
-        return _dump(
+        return dump(
             kind="offer",
             id=self.id,
             nonce=self.nonce,
@@ -112,7 +106,7 @@ class Answer:
 
     def to_json(self) -> str:
         """Return the facts part."""
-        return _dump(
+        return dump(
             kind="answer",
             offer=self.offer_id,
             nonce=self.nonce,
@@ -142,7 +136,7 @@ class Withdrawal:
 
     def to_json(self) -> str:
         """Return the facts part."""
-        return _dump(
+        return dump(
             kind="withdrawal",
             offer=self.offer_id,
             nonce=self.nonce,
@@ -165,16 +159,8 @@ def proof(ticket: str, offer_id: str, sender: Address, recipient: Address) -> st
 
 def parse_facts(octets: bytes) -> Offer | Answer | Withdrawal:
     """Read a facts part; raise `OfferError` on anything but a whole, sane one."""
-    if len(octets) > MAX_JSON:
-        raise OfferError("the facts are larger than 16 KiB")
-    try:
-        found = json.loads(octets)
-    except (ValueError, RecursionError) as error:
-        raise OfferError("the facts are not JSON") from error
-    if not isinstance(found, dict) or found.get("maild") != VERSION:
-        raise OfferError("maild: not a version that is known here")
-    facts = _Facts(found)
-    match found.get("kind"):
+    facts = Members.decoded(octets)
+    match facts.kind:
         case "offer":
             return _offer(facts)
         case "answer":
@@ -185,10 +171,10 @@ def parse_facts(octets: bytes) -> Offer | Answer | Withdrawal:
             raise UnknownKindError("kind: neither offer, answer nor withdrawal")
 
 
-def _offer(facts: _Facts) -> Offer:
+def _offer(facts: Members) -> Offer:
     return Offer(
-        id=facts.matching("id", _ID),
-        nonce=facts.matching("nonce", _ID),
+        id=facts.matching("id", ID),
+        nonce=facts.matching("nonce", ID),
         sender=facts.address("sender"),
         recipient=facts.address("recipient"),
         name=facts.text("name", 1024),
@@ -198,7 +184,7 @@ def _offer(facts: _Facts) -> Offer:
         created=facts.number("created"),
         expires=facts.number("expires"),
         home=facts.text("home", 255),
-        trace=facts.matching("trace", _ID),
+        trace=facts.matching("trace", ID),
         note=facts.text("note", 4096) if facts.has("note") else "",
         rendering=facts.matching("rendering", _HEX128)
         if facts.has("rendering")
@@ -207,79 +193,27 @@ def _offer(facts: _Facts) -> Offer:
     )
 
 
-def _answer(facts: _Facts) -> Answer:
+def _answer(facts: Members) -> Answer:
     accepted = facts.flag("accepted")
     return Answer(
-        offer_id=facts.matching("offer", _ID),
-        nonce=facts.matching("nonce", _ID),
+        offer_id=facts.matching("offer", ID),
+        nonce=facts.matching("nonce", ID),
         sender=facts.address("sender"),
         recipient=facts.address("recipient"),
         accepted=accepted,
         ticket=facts.matching("ticket", _HEX128) if accepted else None,
         size=facts.number("size"),
         expires=facts.number("expires"),
-        trace=facts.matching("trace", _ID),
+        trace=facts.matching("trace", ID),
         refused=facts.matching("refused", _REFUSAL) if facts.has("refused") else "",
     )
 
 
-def _withdrawal(facts: _Facts) -> Withdrawal:
+def _withdrawal(facts: Members) -> Withdrawal:
     return Withdrawal(
-        offer_id=facts.matching("offer", _ID),
-        nonce=facts.matching("nonce", _ID),
+        offer_id=facts.matching("offer", ID),
+        nonce=facts.matching("nonce", ID),
         sender=facts.address("sender"),
         recipient=facts.address("recipient"),
-        trace=facts.matching("trace", _ID),
+        trace=facts.matching("trace", ID),
     )
-
-
-class _Facts:
-    """Typed look-ups in a decoded facts part."""
-
-    def __init__(self, found: dict[str, Any]) -> None:
-        self._found = found
-
-    def has(self, name: str) -> bool:
-        return self._found.get(name) is not None
-
-    def text(self, name: str, most: int) -> str:
-        value = self._found.get(name)
-        if not isinstance(value, str) or len(value) > most:
-            raise OfferError(f"{name}: not a text of at most {most} characters")
-        return value
-
-    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
-        value = self.text(name, 1024)
-        if not pattern.fullmatch(value):
-            raise OfferError(f"{name}: malformed")
-        return value
-
-    def number(self, name: str) -> int:
-        value = self._found.get(name)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise OfferError(f"{name}: not a whole number")
-        if not 0 <= value <= MAX_SIZE:
-            raise OfferError(f"{name}: out of range")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self._found.get(name)
-        if not isinstance(value, bool):
-            raise OfferError(f"{name}: neither true nor false")
-        return value
-
-    def domain(self, name: str) -> str:
-        try:
-            return mail_domain(self.text(name, 255))
-        except AddressError as error:
-            raise OfferError(f"{name}: {error}") from error
-
-    def address(self, name: str) -> Address:
-        try:
-            return parse_address(self.text(name, 400))
-        except AddressError as error:
-            raise OfferError(f"{name}: {error}") from error
-
-
-def _dump(**facts: Any) -> str:
-    return json.dumps({"maild": VERSION, **facts}, ensure_ascii=True, indent=1)

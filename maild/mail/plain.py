@@ -164,9 +164,22 @@ def live_text(item: str, item_id: str, note: str) -> str:
     )
 
 
-def transfer_text(transfer: str, reason: str) -> str:
-    """Return what a transfer's message says; ``reason`` is the last reply or ""."""
+def transfer_text(
+    transfer: str, reason: str, transfer_id: str, go_until: float | None
+) -> str:
+    """Return what a transfer's message says; ``reason`` is the last reply or "".
+
+    ``go_until``: until when its sender may say go, if that is awaited.
+    """
     lines = [transfer, ""]
+    if go_until is not None:
+        lines += [
+            "The other server is ready to take it. Nothing of it leaves before you",
+            f"say go, until {date(go_until)}:",
+            "set the keyword (tag) $Go on this message, or type",
+            f"    mshare go {printable(transfer_id)}",
+            "",
+        ]
     if reason:
         lines += [f"The last answer was: {printable(reason)}", ""]
     lines += [

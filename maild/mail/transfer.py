@@ -23,6 +23,8 @@ class State(StrEnum):
     """The recipient has not answered; no content octet flows."""
     ACCEPTED = "accepted"
     """The recipient said yes and gave a ticket; due as soon as a slot is free."""
+    PREPARED = "prepared"
+    """The next hop would take the content; none of it flows before the sender's go."""
     CONNECTING = "connecting"
     """An attempt is looking for the next hop or talking to it, before any content."""
     TRANSFERRING = "transferring"
@@ -36,7 +38,7 @@ class State(StrEnum):
     DECLINED = "declined"
     """The recipient said no."""
     EXPIRED = "expired"
-    """The recipient did not answer in time."""
+    """The recipient did not answer in time, or the sender did not say go."""
     CANCELLED = "cancelled"
     """The sender or an operator took it back."""
 
@@ -51,6 +53,10 @@ class Event(StrEnum):
     ACCEPT = "accept"
     DECLINE = "decline"
     EXPIRE = "expire"
+    PREPARE = "prepare"
+    """The next hop let sender and recipient through; the sender's go is awaited."""
+    GO = "go"
+    """The sender lets the content of a prepared transfer go (seed 217)."""
     CONTENT_STARTS = "content-starts"
     DELIVER = "deliver"
     FAIL_FOR_NOW = "fail-for-now"
@@ -100,10 +106,18 @@ NEXT: dict[State, dict[Event, State]] = {
         Event.EXPIRE: State.FAILED,
         Event.CANCEL: State.CANCELLED,
     },
+    State.PREPARED: {
+        Event.GO: State.ACCEPTED,
+        Event.FAIL_FOR_GOOD: State.FAILED,  # the item will never be whole
+        Event.EXPIRE: State.EXPIRED,
+        Event.CANCEL: State.CANCELLED,
+    },
     State.CONNECTING: {
         Event.OFFER_TAKEN: State.OFFERED,
         Event.ACCEPT: State.ACCEPTED,  # the answer may overtake the offer's 250
         Event.DECLINE: State.DECLINED,
+        Event.PREPARE: State.PREPARED,
+        Event.GO: State.ACCEPTED,  # it was said while the next hop was asked
         Event.CONTENT_STARTS: State.TRANSFERRING,
         Event.DELIVER: State.SENT,
         Event.FAIL_FOR_NOW: State.DEFERRED,
@@ -144,6 +158,7 @@ KEYWORD: dict[State, str] = {
     State.QUEUED: "$Queued",
     State.OFFERED: "$Offered",
     State.ACCEPTED: "$Accepted",
+    State.PREPARED: "$Prepared",
     State.CONNECTING: "$Connecting",
     State.TRANSFERRING: "$Transferring",
     State.DEFERRED: "$Deferred",
@@ -154,6 +169,10 @@ KEYWORD: dict[State, str] = {
     State.CANCELLED: "$Cancelled",
 }
 """The IMAP keyword that shows each state on its message in ``Transfers``."""
+GO = "$Go"
+"""The keyword that any mail program sets there to say go; it knows no case."""
+LONGEST_CONFIRMATION = 30 * 86400
+"""Seconds that a prepared transfer may wait for its sender's go, at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from maild.operator.console import (
     show,
     show_one,
 )
-from maild.store import accounts, transfers
+from maild.store import accounts, address_requests, transfers
 from maild.store import quota as store_quota
 from maild.store.accounts import Account, ScramKeys
 from maild.store.index import Tx
@@ -79,8 +79,13 @@ def add(
         if records.read(accounts.find, wanted) is not None:
             raise OperatorError(f"{wanted} is there already", os.EX_CANTCREAT)
         password, shown = _password(password_stdin, generate)
-        now = records.store.clock()
-        records.write(accounts.create, wanted, fresh_keys(password), now)
+        records.write(
+            accounts.create,
+            wanted,
+            fresh_keys(password),
+            records.store.clock(),
+            is_number=_is_number(settings, wanted),
+        )
     _report(f"{wanted} has been added", password if shown else None)
 
 
@@ -304,6 +309,7 @@ def _confirmed(question: str) -> bool:
 def _remove(tx: Tx, account_id: int, now: float) -> None:
     """Remove an account; who waits for something of it is told (a job)."""
     transfers.cancel_all(tx, account_id, now)
+    address_requests.forget_account(tx, accounts.get(tx, account_id))
     accounts.remove(tx, account_id)
 
 

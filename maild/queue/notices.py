@@ -79,6 +79,8 @@ def reason(transfer: Transfer, *, delayed: bool) -> Reply:
         return _last_reply(transfer, 550, "7.1", transfer.reply)
     if transfer.state is State.DECLINED:
         return Reply(550, "7.1", f"{who} declined the offer; nothing was sent")
+    if transfer.state is State.EXPIRED and transfer.lasts is not None:
+        return Reply(550, "4.7", "nobody said go in time; nothing was sent")
     if transfer.state is State.EXPIRED:
         text = f"{who} did not answer the offer in time; nothing was sent"
         return Reply(550, "4.7", text)

@@ -19,7 +19,7 @@ from maild.identity import Identity
 from maild.queue import notices
 from maild.queue.leap import Leaps
 from maild.queue.settings import QueueSettings
-from maild.store import parting, passages, trace, transfers
+from maild.store import address_requests, parting, passages, trace, transfers
 from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 from maild.store.parting import Ended
@@ -131,6 +131,7 @@ class QueueStation:
         await self._store.index.write(transfers.forget_finished, before)
         await self._store.index.write(trace.forget, before)
         await self._store.index.write(passages.forget, before)
+        await self._store.index.write(address_requests.forget, before)
         patience, hostname = self._settings.lifetime, self._hostname
         self._log_parted(
             await asyncio.to_thread(
@@ -143,6 +144,8 @@ class QueueStation:
         """Close offers made to us: nobody waits for that, so once a minute will do."""
         if abs(now - self._looked_at_offers) >= LONGEST_SLEEP:
             self._looked_at_offers = now
+            if await self._store.index.read(address_requests.is_one_due, now):
+                await self._store.index.write(address_requests.expire, now)
             self._log_parted(
                 await self._store.index.write(parting.expire, self._hostname, now)
             )

@@ -7,8 +7,10 @@ import asyncio
 from dataclasses import replace
 
 from maild import ids
+from maild.mail import address_request
 from maild.mail.address import Address
 from maild.mail.envelope import MailFrom, RcptTo
+from maild.mail.number import is_number
 from maild.mail.reply import ReplyError
 from maild.smtpd import passing, replies
 from maild.smtpd.listener import Listener
@@ -42,10 +44,14 @@ class Admission:
                 raise ReplyError(replies.LOGIN_FIRST)
             if mail.sender is None or mail.sender.base.key != account.address.key:
                 raise ReplyError(replies.NOT_YOUR_ADDRESS)
+            if self._listener.identity.is_number(account.address):
+                limit = address_request.LARGEST
         else:
             limit = self._listener.ordinary_limit
         if (mail.size or 0) > self._listener.size_limit:
             raise ReplyError(replies.TOO_LARGE)
+        if (mail.size or 0) > limit and self._listener.is_submission:
+            raise ReplyError(replies.NUMBERS_ONLY_ASK)
         if (mail.size or 0) > limit and mail.proof is None:
             raise ReplyError(replies.NEEDS_OFFER)
         return Transaction(
@@ -196,7 +202,9 @@ class Admission:
     async def _outgoing(
         self, transaction: Transaction, address: Address, account: Account
     ) -> None:
-        if address.tag == LIBRARY_TAG and address.base.key == account.address.key:
+        if self._listener.identity.is_number(account.address):
+            self._must_be_asked(transaction, address)
+        elif address.tag == LIBRARY_TAG and address.base.key == account.address.key:
             if transaction.recipients:
                 raise ReplyError(replies.TOO_MANY_RECIPIENTS)
             await self._promise(transaction, account.id, None)
@@ -210,12 +218,22 @@ class Admission:
             raise ReplyError(replies.NOT_ROUTABLE)
         transaction.recipients.append(Recipient(address, None))
 
+    def _must_be_asked(self, transaction: Transaction, address: Address) -> None:
+        """Let a number write to one other number here, be there one or not."""
+        is_one = self._listener.identity.is_number(address) and is_number(address.local)
+        if not is_one:
+            raise ReplyError(replies.NUMBERS_ONLY_ASK)
+        if transaction.recipients:
+            raise ReplyError(replies.TOO_MANY_RECIPIENTS)
+
     async def _incoming(
         self, transaction: Transaction, address: Address, *, tls: bool
     ) -> None:
         if not self._listener.identity.is_local(address):
             await passing.admit(self._listener, transaction, address)
             return
+        if self._listener.identity.is_number(address):
+            raise ReplyError(replies.NUMBERS_GET_NO_MAIL)
         account = await self._find(address)
         if account is None:
             raise ReplyError(replies.NO_SUCH_USER)

@@ -27,7 +27,7 @@ class Arrived:
     trace: str | None
     """Of its Maild-Trace field, if it can be one of ours."""
     share: dict[str, str]
-    """Its Share- fields: number, code, terminal, type, via."""
+    """Its Share- fields: number, code, terminal, type, confirm, via."""
     blobs: dict[int, Sealed]
     """By place in the rope."""
     landed: tuple[int, str]
@@ -72,9 +72,10 @@ def arrived_as(
 def share_fields(header: Callable[[str], str | None]) -> dict[str, str]:
     """Return what a terminal says of its upload: number, code, terminal, type.
 
-    Of what it sends: by which rendezvous (``Share-Via``).
+    Or of what it sends: in how many seconds go has to be said ("confirm"), and by
+    which rendezvous its offer goes ("via").
     """
-    names = ("Number", "Code", "Terminal", "Type", "Via")
+    names = ("Number", "Code", "Terminal", "Type", "Confirm", "Via")
     return {name: (header(f"Share-{name}") or "").strip() for name in names}
 
 

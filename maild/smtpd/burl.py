@@ -22,6 +22,8 @@ async def name_item(
     """Let ``transaction`` share the item that ``url`` names; raise why not."""
     if transaction.failed:
         raise ReplyError(replies.AFTER_FAILURE)
+    if listener.identity.is_number(account.address):
+        raise ReplyError(replies.NUMBERS_ONLY_ASK)
     if transaction.shared is not None or transaction.is_upload:
         raise ReplyError(replies.BURL_ONE_ONLY)
     transaction.begun = True

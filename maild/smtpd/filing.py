@@ -13,8 +13,8 @@ from maild import ids
 from maild.mail.address import AddressError, mail_domain
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
-from maild.mail.transfer import Kind, Lifetimes
-from maild.smtpd import kept, replies
+from maild.mail.transfer import LONGEST_CONFIRMATION, Kind, Lifetimes
+from maild.smtpd import asking, kept, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
@@ -62,6 +62,8 @@ async def file(
     """Keep what ``account`` has submitted and return the 250."""
     now = listener.store.clock()
     hostname = listener.identity.hostname
+    if listener.identity.is_number(account.address):
+        return await asking.ask(listener, transaction, arrived, account, now)
     if transaction.is_upload:
         assert arrived is not None
         part, blob = _uploaded(arrived)
@@ -172,6 +174,7 @@ async def _share(
         now,
         note=_note(arrived) if arrived else "",
         via=_via(arrived) if arrived else "",
+        confirm=_confirm(arrived.share["Confirm"]) if arrived else 0,
     )
     if item.is_live:
         return Reply(250, "0.0", f"{queued[0].id} goes out when it is closed")
@@ -189,6 +192,7 @@ def _queue_shares(
     *,
     note: str,
     via: str,
+    confirm: int,
 ) -> list[Transfer]:
     return [
         transfers.share(
@@ -201,6 +205,7 @@ def _queue_shares(
             now,
             note=note,
             via=via,
+            confirm=confirm,
         )
         for recipient, names in zip(transaction.recipients, fresh, strict=True)
     ]
@@ -212,6 +217,20 @@ def _via(arrived: Arrived) -> str:
         return mail_domain(arrived.share["Via"]) if arrived.share["Via"] else ""
     except AddressError as error:
         raise ReplyError(replies.NOT_ROUTABLE) from error
+
+
+def _confirm(said: str) -> int:
+    """Return in how many seconds go has to be said; 0 when it need not be.
+
+    Whoever asks for it and is not understood must not be taken for one who does not.
+    """
+    if not said:
+        return 0
+    is_one = said.isascii() and said.isdigit() and len(said) <= 9
+    seconds = int(said) if is_one else 0
+    if not 0 < seconds <= LONGEST_CONFIRMATION:
+        raise ReplyError(replies.BAD_CONFIRM)
+    return seconds
 
 
 def _note(arrived: Arrived) -> str:

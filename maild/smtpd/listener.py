@@ -16,6 +16,7 @@ from maild.smtpd.known import Residents, Room
 from maild.smtpd.monitoring import Monitor
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
+from maild.store.address_verdict import USUAL, Bounds
 from maild.store.house import Store
 from maild.store.sharing import Shared
 
@@ -78,6 +79,8 @@ class Listener:
     """Where octets are moved, hashed and written; a thread for each chunk."""
     pieces: Shared
     """Of all chunks that arrive, whatever the listener."""
+    asking: Bounds = USUAL
+    """What numbers may ask for here."""
 
     def may_be_plain(self, client: str) -> bool:
         """Whether ticketed content may come from IP ``client`` without TLS."""

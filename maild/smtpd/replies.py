@@ -57,8 +57,17 @@ NEVER_FITS = Reply(552, "2.2", "it is larger than all that the account may hold"
 BARE_LINE_END = Reply(550, "5.2", "a bare CR, bare LF or NUL in the content")
 LOOP = Reply(554, "4.6", "the message has been through too many hops")
 NO_PARTS = Reply(554, "6.1", "an upload is one part")
+BAD_CONFIRM = Reply(554, "5.4", "Share-Confirm is seconds, at most those of 30 days")
 NOT_WHAT_WAS_OFFERED = Reply(554, "6.0", "that is not what was offered")
 BAD_DIGEST = Reply(451, "6.0", "the content does not have its digest; send it again")
+
+NUMBERS_ONLY_ASK = Reply(550, "3.3", "a number passes address requests only")
+NUMBERS_GET_NO_MAIL = Reply(550, "3.3", "a number takes no mail")
+NO_REQUEST = Reply(550, "6.0", "that is no address request, or it is malformed")
+NOT_YOUR_REQUEST = Reply(550, "7.1", "that is not your request")
+REQUEST_TOO_LATE = Reply(550, "4.7", "the address request has expired")
+HOMELESS = Reply(550, "1.8", "this number has no mail address of its own yet")
+TOO_MANY_REQUESTS = Reply(450, "7.1", "too many address requests; come back later")
 
 BURL_NOT_YOURS = Reply(554, "7.0", "the URL is not one of your messages here")
 BURL_NOT_FOUND = Reply(554, "6.6", "the URL names no item of your Library")

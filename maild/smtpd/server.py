@@ -25,6 +25,7 @@ from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
+from maild.store.address_verdict import USUAL, Bounds
 from maild.store.house import Store
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class SmtpStation:
         identity: Identity,
         store: Store,
         gate: Gate,
+        asking: Bounds = USUAL,
     ) -> None:
         self._smtp = smtp
         self._submission = submission
@@ -51,6 +53,7 @@ class SmtpStation:
         self._identity = identity
         self._store = store
         self._gate = gate
+        self._asking = asking
         self._doors: set[Door] = set()
         self._sessions: set[Connection] = set()
         self._kept: list[Checkpoints] = []
@@ -154,6 +157,7 @@ class SmtpStation:
             monitor=self._monitor(threads),
             threads=threads,
             pieces=self._pieces,
+            asking=self._asking,
         )
 
     def _monitor(self, threads: ThreadPoolExecutor) -> Monitor:

@@ -74,7 +74,9 @@ class Session(Connection):
             keywords.append("STARTTLS")
         if listener.is_submission and self.tls and self.account is None:
             keywords.append(f"AUTH {' '.join(listener.gate.mechanisms())}")
-        if self.account is not None:
+        if self.account is not None and not listener.identity.is_number(
+            self.account.address
+        ):
             keywords.append(f"BURL imap://{listener.identity.hostname}")
         return keywords
 

@@ -23,6 +23,10 @@ MAILBOXES: tuple[tuple[str, str, bool], ...] = (
     ("Junk", "\\Junk", True),
 )
 """What every account starts with: name, special use (RFC 6154), subscribed."""
+OF_CONTENT = frozenset({"Items", "Library", "Transfers"})
+"""Those of them that a number has not: it holds no content."""
+QUOTA_OF_NUMBER = 16 * 2**20
+"""Octets that a number may hold at first: requests and responses are all it gets."""
 TOPIC = "accounts"
 """The topic that wakes whoever remembers accounts."""
 
@@ -53,8 +57,12 @@ _SELECT = """SELECT id, address, scram_salt, scram_iterations, scram_stored_key,
     scram_server_key, policy, policy_size, quota FROM account """
 
 
-def create(tx: Tx, address: Address, keys: ScramKeys, now: float) -> int:
+def create(
+    tx: Tx, address: Address, keys: ScramKeys, now: float, *, is_number: bool = False
+) -> int:
     """Add an account with its mailboxes and return its id.
+
+    ``is_number``: of a rendezvous; it has no library.
 
     Raises `maild.store.errors.StoreError` when the address is taken.
     """
@@ -72,7 +80,13 @@ def create(tx: Tx, address: Address, keys: ScramKeys, now: float) -> int:
         now,
     )
     tx.changed(TOPIC)
+    if is_number:
+        tx.run(
+            "UPDATE account SET quota = ?2 WHERE id = ?1", account_id, QUOTA_OF_NUMBER
+        )
     for name, special_use, subscribed in MAILBOXES:
+        if is_number and name in OF_CONTENT:
+            continue
         mailboxes.create(tx, account_id, name, now, special_use=special_use)
         mailboxes.subscribe(tx, account_id, name, subscribed=subscribed)
     return account_id

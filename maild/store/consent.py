@@ -7,11 +7,11 @@ import hmac
 from dataclasses import dataclass, replace
 
 from maild.mail import compose
-from maild.mail.address import Address, AddressError, parse_address
+from maild.mail.address import Address, parse_address
 from maild.mail.offer import Answer, Offer
 from maild.mail.offer import proof as proof_of
 from maild.mail.transfer import Kind
-from maild.store import accounts, messages, metadata, quota, transfers
+from maild.store import accounts, messages, numbers, quota, transfers
 from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Row, Tx
 
@@ -19,8 +19,6 @@ TICKET_LIFETIME = 7 * 86400.0
 """Seconds a ticket is good for at least: longer than a queue's patience (5 days)."""
 ANSWER_LIFETIME = 5 * 86400.0
 """Seconds until an answer that cannot be delivered is given up (RFC 5321 §4.5.4.1)."""
-RENDEZVOUS = "/private/vendor/maild/rendezvous"
-"""Annotation of the server (RFC 5464): the account's number, ``+1..@rcs.example``."""
 LONGEST_OFFER = 90 * 86400.0
 """Seconds an offer stays open at most, whatever its sender says."""
 
@@ -65,9 +63,9 @@ def received(
     Id and size are the sender's words, and only its recipient can know the id before.
     Its answer goes by the rendezvous that it names only if that is the recipient's own.
     """
-    via = offer.rendezvous or ""
-    if via and via != _own_rendezvous(tx, account_id):
-        via = ""  # a stranger must not choose where we connect to (CWE-918)
+    own = numbers.rendezvous_of(tx, account_id) if offer.rendezvous else None
+    # A stranger must not choose where we connect to (CWE-918).
+    via = own.domain if own is not None and own.domain == offer.rendezvous else ""
     added = tx.run(
         """INSERT INTO offer (id, account_id, sender, recipient, nonce, name, type,
             size, sha256, home, note, content_id, expires, trace, created, rendering,
@@ -97,16 +95,6 @@ def received(
         messages.hold_content(tx, content_id)
         tx.changed(f"account:{account_id}")
     return added > 0
-
-
-def _own_rendezvous(tx: Tx, account_id: int) -> str:
-    """Return the domain of the rendezvous that the account is known at, or ""."""
-    found = metadata.find(tx, account_id, metadata.SERVER, RENDEZVOUS, below=False)
-    number = found.get(RENDEZVOUS, b"").decode("utf-8", "replace")
-    try:
-        return parse_address(number).domain
-    except AddressError:
-        return ""
 
 
 def decide(
@@ -316,6 +304,15 @@ def open_offers(tx: Tx, account_id: int, now: float) -> list[tuple[Offer, str]]:
     rows = tx.all(
         SELECT + "WHERE account_id = ?1 ORDER BY created DESC, id", account_id
     )
+    return _listed(rows, now)
+
+
+def everyones(tx: Tx, now: float) -> list[tuple[Offer, str]]:
+    """Return the offers of all accounts, as `open_offers` does one's."""
+    return _listed(tx.all(SELECT + "ORDER BY created DESC, id"), now)
+
+
+def _listed(rows: list[Row], now: float) -> list[tuple[Offer, str]]:
     found: list[tuple[Offer, str]] = []
     for row in rows:
         offer = from_row(row)

@@ -154,7 +154,8 @@ def _check_contents(index: Index, *, repair: bool) -> Iterator[Finding]:
 _CONTENT_REFS = """(SELECT count(*) FROM message WHERE content_id = content.id)
     + (SELECT count(*) FROM item WHERE content_id = content.id)
     + (SELECT count(*) FROM transfer WHERE content_id = content.id)
-    + (SELECT count(*) FROM offer WHERE content_id = content.id)"""
+    + (SELECT count(*) FROM offer WHERE content_id = content.id)
+    + (SELECT count(*) FROM address_request WHERE content_id = content.id)"""
 
 
 def _wrong_content_refs(tx: Tx) -> list[tuple[int, int, int]]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs on what it means when a message is put into, or taken out of, a mailbox.
 
-A message that arrives in ``Accepted`` or ``Declined`` decides its offer; an item's
-message that arrives in ``Share/<address>`` sends the item; what leaves ``Transfers`` is
-cancelled; what leaves ``Items`` or ``Library`` is removed.  Place and meaning change in
-one job, so that no crash can part them.
+A message that arrives in ``Accepted`` or ``Declined`` decides its offer, or its address
+request; an item's message that arrives in ``Share/<address>`` sends the item; what gets
+``$Go`` in ``Transfers`` may go, what leaves it is cancelled; what leaves ``Items`` or
+``Library`` is removed.  Place and meaning change in one job: no crash can part them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from maild.mail.address import Address, AddressError, parse_address
-from maild.mail.transfer import FINAL, Event, Lifetimes
-from maild.store import arriving, consent, items, mailboxes, messages, transfers
+from maild.mail.transfer import FINAL, GO, Event, Lifetimes
+from maild.store import (
+    address_requests,
+    arriving,
+    consent,
+    items,
+    mailboxes,
+    messages,
+    transfers,
+)
+from maild.store.address_requests import Decided
 from maild.store.index import Tx
 from maild.store.mailboxes import Mailbox
 from maild.store.messages import Line
@@ -49,6 +58,8 @@ class Carried:
 
     uid_validity: int
     pairs: tuple[tuple[int, int], ...]
+    answered: tuple[Decided, ...] = ()
+    """Address requests that have been decided by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +120,8 @@ def carry(tx: Tx, errand: Errand, now: float) -> Carried:
     if recipient is not None:
         pairs = _send(tx, errand, recipient, target, now)
     elif errand.target in DECISIONS:
-        pairs = _decide(tx, errand, target, now)
+        pairs, answered = _decide(tx, errand, target, now)
+        return Carried(target.uid_validity, tuple(pairs), answered)
     elif errand.move and errand.source.name == "Transfers":
         pairs = messages.copy(tx, errand.source.id, errand.uids, target.id, move=False)
         expunge(tx, errand.source, errand.uids, now)
@@ -159,7 +171,8 @@ def store_flags(
     r"""Change flags; return the changed lines and the UIDs left alone.
 
     Left alone is what changed after ``unchanged_since`` (RFC 7162 §3.1.3).  In
-    Transfers \Flagged holds a transfer and lets it go again.
+    Transfers \Flagged holds a transfer and lets it go again, and $Go is its sender's
+    word that the content may go.
     """
     left: set[int] = set()
     if unchanged_since is not None:
@@ -170,6 +183,7 @@ def store_flags(
     if source.name == "Transfers":
         for line in changed:
             _hold(tx, source.id, line, now)
+            _go(tx, source.id, line, now)
     return changed, sorted(left)
 
 
@@ -213,8 +227,8 @@ def _send(
 
 def _decide(
     tx: Tx, errand: Errand, target: Mailbox, now: float
-) -> list[tuple[int, int]]:
-    """File messages in Accepted or Declined and decide the offers among them."""
+) -> tuple[list[tuple[int, int]], tuple[Decided, ...]]:
+    """File messages in Accepted or Declined and decide what they offer or ask for."""
     contents = [
         tx.value(
             "SELECT content_id FROM message WHERE mailbox_id = ?1 AND uid = ?2",
@@ -226,17 +240,26 @@ def _decide(
     pairs = messages.copy(
         tx, errand.source.id, errand.uids, target.id, move=errand.move
     )
+    answered: list[Decided] = []
+    accepted = DECISIONS[errand.target]
     for content_id, fresh in zip(contents, errand.fresh, strict=True):
-        if content_id is not None:
-            consent.decide(
-                tx,
-                errand.account_id,
-                content_id,
-                consent.Randomness(ticket=fresh.secret, queue_id=fresh.queue_id),
-                now,
-                accepted=DECISIONS[errand.target],
+        if content_id is None:
+            continue
+        consent.decide(
+            tx,
+            errand.account_id,
+            content_id,
+            consent.Randomness(ticket=fresh.secret, queue_id=fresh.queue_id),
+            now,
+            accepted=accepted,
+        )
+        try:
+            answered += address_requests.decide(
+                tx, errand.account_id, content_id, now, accepted=accepted
             )
-    return pairs
+        except address_requests.HomelessError:
+            raise CannotError("this number has no mail address to tell yet") from None
+    return pairs, tuple(answered)
 
 
 def _cancel(tx: Tx, transfers_id: int, uid: int, now: float) -> None:
@@ -256,3 +279,12 @@ def _hold(tx: Tx, transfers_id: int, line: Line, now: float) -> None:
         and transfer.held != flagged
     ):
         transfers.hold(tx, transfer.id, now, held=flagged)
+
+
+def _go(tx: Tx, transfers_id: int, line: Line, now: float) -> None:
+    """Let content go; a keyword knows no case (RFC 9051 §2.3.2)."""
+    if GO.casefold() not in {flag.casefold() for flag in line.flags}:
+        return
+    transfer = transfers.by_view(tx, transfers_id, line.uid)
+    if transfer is not None:
+        transfers.go(tx, transfer.id, now)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, replace
 
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address
 from maild.mail.offer import Answer, Offer, Withdrawal
 from maild.store.errors import ExistsError
 from maild.store.index import Row, Tx
@@ -177,5 +177,10 @@ def topic(offer_id: str) -> str:
 
 def _from_row(row: Row) -> Passage:
     facts = list(row)
-    facts[1], facts[2] = parse_address(facts[1]), parse_address(facts[2])
+    facts[1], facts[2] = _address(facts[1]), _address(facts[2])
     return Passage(*facts)
+
+
+def _address(key: str) -> Address:
+    local, _, domain = key.rpartition("@")  # a key is not quoted
+    return Address(local, domain)

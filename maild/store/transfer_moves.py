@@ -21,6 +21,8 @@ from maild.store.transfer_records import Transfer, get, insert, of_item, update
 
 LONGEST = 500
 """Characters of a peer's reply that are kept."""
+_BEGIN_ANEW = frozenset({Event.ACCEPT, Event.PREPARE, Event.GO})
+"""After these the attempts that failed before do not count."""
 
 
 def add(tx: Tx, transfer: Transfer, now: float) -> bool:
@@ -72,7 +74,7 @@ def advance(
     old = get(tx, transfer_id)
     state = next_state(old.state, event)
     failed = event is Event.FAIL_FOR_NOW
-    attempts = 0 if event is Event.ACCEPT else old.attempts + failed
+    attempts = 0 if event in _BEGIN_ANEW else old.attempts + failed
     new = replace(
         old,
         state=state,
@@ -89,7 +91,9 @@ def advance(
     if reply is not None:
         text = "".join(c if c.isprintable() else "?" for c in reply.text[:LONGEST])
         new = replace(new, status=reply.status or str(reply.code), reply=text)
-    new = transfer_view.show(tx, release_content(tx, new), now)
+    new = transfer_view.show(
+        tx, release_content(tx, new), now, is_short=event is Event.GO
+    )
     update(tx, new)
     said = f"{event} {new.status} {new.reply}" if reply is not None else str(event)
     _note(tx, new, now, said.rstrip())

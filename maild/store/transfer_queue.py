@@ -40,6 +40,7 @@ _BAD_ENDS = frozenset({State.FAILED, State.DECLINED, State.EXPIRED})
 _FOR_PEOPLE = "kind NOT IN ('{}')".format("', '".join(sorted(SILENT)))
 _NO_ANSWER = Reply(450, "4.7", "the recipient did not answer in time")
 _TOO_LATE = Reply(450, "4.7", "it could not be delivered in time")
+NO_GO = Reply(450, "4.7", "it was prepared, and its sender did not say go in time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +265,8 @@ def expire_due(tx: Tx, now: float) -> list[Transfer]:
         reply: Reply | None = None
         if transfer.state is State.OFFERED:
             reply = _NO_ANSWER
+        elif transfer.state is State.PREPARED:
+            reply = NO_GO
         elif transfer.state is not State.DEFERRED:
             reply = _TOO_LATE
         expired.append(advance(tx, transfer.id, Event.EXPIRE, now, reply=reply))

@@ -52,6 +52,10 @@ class Transfer:
     """Octets a second that the next hop acknowledges, while content moves; else 0."""
     via: str = ""
     """Domain of the rendezvous by which offer, answer and withdrawal go; "" is none."""
+    confirm: float = 0.0
+    """Seconds in which the sender has to say go once it is prepared; 0: need not."""
+    lasts: float | None = None
+    """When it would have expired, while ``expires`` is until when go may be said."""
 
     @property
     def carries_ticket(self) -> bool:
@@ -111,13 +115,13 @@ def newly_queued(
 _COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,
     smtputf8, note, size, octets, nonce, ticket, ticket_size, attempts, due, expires,
     warned, status, reply, relay, trace, created, changed, finished, view_uid, name,
-    rate, via"""
+    rate, via, confirm, lasts"""
 SELECT = f"SELECT {_COLUMNS} FROM transfer "  # noqa: S608 - the columns are ours
 
 
 def insert(tx: Tx, transfer: Transfer) -> None:
     """Add a row."""
-    places = ", ".join(f"?{n}" for n in range(1, 32))
+    places = ", ".join(f"?{n}" for n in range(1, 34))
     tx.run(
         f"INSERT INTO transfer ({_COLUMNS}) VALUES ({places})",  # noqa: S608 - ours
         *_values(transfer),
@@ -131,7 +135,7 @@ def update(tx: Tx, transfer: Transfer) -> None:
         """UPDATE transfer SET state = ?2, held = ?3, item_id = ?4, content_id = ?5,
             octets = ?6, ticket = ?7, ticket_size = ?8, attempts = ?9, due = ?10,
             expires = ?11, status = ?12, reply = ?13, relay = ?14, changed = ?15,
-            finished = ?16, view_uid = ?17, rate = ?18,
+            finished = ?16, view_uid = ?17, rate = ?18, confirm = ?20, lasts = ?21,
             claimed_by = CASE WHEN ?19 THEN claimed_by END
         WHERE id = ?1""",
         transfer.id,
@@ -153,6 +157,8 @@ def update(tx: Tx, transfer: Transfer) -> None:
         transfer.view_uid,
         transfer.rate,
         transfer.state in ACTIVE,
+        transfer.confirm,
+        transfer.lasts,
     )
     tx.changed("queue", f"transfer:{transfer.id}")
 

@@ -19,7 +19,7 @@ from maild.store.transfer_records import Transfer
 MAILBOX = "Transfers"
 ENTRY = "/private/vendor/maild/transfer/"
 """METADATA entry of one transfer (RFC 5464), followed by its id."""
-_TOLD = frozenset({State.FAILED, State.DECLINED, State.EXPIRED})
+_TOLD = frozenset({State.PREPARED, State.FAILED, State.DECLINED, State.EXPIRED})
 """States that a person should notice: their message is not yet seen."""
 _KEYWORDS = tuple(KEYWORD.values())
 
@@ -29,13 +29,16 @@ def is_shown(transfer: Transfer) -> bool:
     return transfer.account_id is not None and transfer.kind not in SILENT
 
 
-def show(tx: Tx, transfer: Transfer, now: float) -> Transfer:
-    """Show the state of a transfer; return it with the UID of its message."""
+def show(tx: Tx, transfer: Transfer, now: float, *, is_short: bool = False) -> Transfer:
+    """Show the state of a transfer; return it with the UID of its message.
+
+    ``is_short``: the state will be over before a person has read about it.
+    """
     if transfer.account_id is None or not is_shown(transfer):
         return transfer
     mailbox = mailboxes.must_find(tx, transfer.account_id, MAILBOX)
     uid = transfer.view_uid
-    if uid is not None and _is_short(transfer):
+    if uid is not None and (is_short or _is_short(transfer)):
         messages.store_flags(tx, mailbox.id, [uid], "-", _KEYWORDS)
         keyword = KEYWORD[transfer.state]
         messages.store_flags(tx, mailbox.id, [uid], "+", [keyword])
@@ -74,6 +77,8 @@ def show_numbers(tx: Tx, transfer: Transfer) -> None:
         "created": int(transfer.created),
         "status": transfer.status,
         "reply": transfer.reply,
+        "expires": int(transfer.expires),
+        "confirm": int(transfer.confirm),
     }
     value = json.dumps(numbers, separators=(",", ":")).encode()
     metadata.put(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, value)
@@ -117,6 +122,7 @@ def _append(
         size=transfer.size,
         octets=transfer.octets,
         reason=trouble(transfer),
+        go_until=transfer.expires if transfer.state is State.PREPARED else None,
     )
     facts = compose.Facts(
         message_id=f"{transfer.id}.{int(now * 1000):x}@{address.domain}",

@@ -2,8 +2,8 @@
 """Jobs on transfers: the queue, moved only by the table of `maild.mail.transfer`.
 
 The one door to `transfer_records` (rows), `transfer_moves` (one transfer),
-`transfer_queue` (all of them) and `transfer_view` (how they are shown); here stands how
-a share begins and how its answer comes in.
+`confirmation` (its sender's go), `transfer_queue` (all of them) and `transfer_view`
+(how they are shown); here stands how a share begins and how its answer comes in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from maild.mail.offer import Answer
 from maild.mail.reply import Reply
 from maild.mail.transfer import NEXT, UNDELIVERED, Event, Kind, Lifetimes
 from maild.store import accounts, mailboxes, transfer_view, withdrawals
+from maild.store.confirmation import go, prepared
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.transfer_moves import (
@@ -78,6 +79,7 @@ __all__ = [
     "forget_finished",
     "freeze_rendering",
     "get",
+    "go",
     "hasten",
     "hold",
     "is_answered",
@@ -89,6 +91,7 @@ __all__ = [
     "notices_due",
     "notified",
     "of_item",
+    "prepared",
     "progress",
     "progress_together",
     "share",
@@ -119,6 +122,7 @@ def share(
     *,
     note: str = "",
     via: str = "",
+    confirm: float = 0.0,
 ) -> Transfer:
     """Queue an item of the account's Library for ``recipient`` (seed 213).
 
@@ -126,6 +130,7 @@ def share(
     returned as it is.  The recipient becomes a contact.  Used by BURL on submission and
     by copying into ``Share/<address>``.  What is live goes out when it is closed.
     ``via``: the rendezvous that passes the offer on, "" for none.
+    ``confirm``: seconds in which go has to be said once it is prepared; 0: need not.
     """
     row = tx.one(
         """SELECT name, size, trace, sha256 IS NULL AND library_uid IS NULL
@@ -156,6 +161,7 @@ def share(
         due=begins,
         name=row[0],
         via=via,
+        confirm=confirm,
     )
     accounts.add_contact(tx, account_id, recipient)
     known = find_share(tx, transfer)

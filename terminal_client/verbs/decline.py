@@ -18,7 +18,7 @@ def decline(
 ) -> None:
     """Decline offers: nothing of them will come.
 
-    The senders are told.
+    Or address requests: that number is not told your address. The senders are told.
     """
     decided = screen.run(decide(screen.chosen(context, named), which, accepted=False))
     show_decided(decided, "declined", as_json=as_json)

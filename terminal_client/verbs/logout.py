@@ -9,6 +9,7 @@ import typer
 
 from terminal_client import profile, screen, secret
 from terminal_client.screen import ProfileOption
+from terminal_client.verbs import number
 
 
 def logout(
@@ -21,10 +22,13 @@ def logout(
 ) -> None:
     """Forget the password and the account.
 
+    And the number at a rendezvous, if there is one.
+
     Nothing on the server changes.  What was uploaded from here stays remembered for
     the next login, so that no file is uploaded twice; --forget removes that too.
     """
     who = profile.load(screen.chosen(context, named))
+    number.forget_login(who)
     secret.forget(who)
     (who.directory / "profile.toml").unlink(missing_ok=True)
     if forget:

@@ -10,7 +10,7 @@ import typer
 
 from maild.mail.plain import amount
 from terminal_client import screen
-from terminal_client.following import follow, on_screen
+from terminal_client.following import follow, on_screen, reason
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
@@ -64,7 +64,7 @@ def show(found: list[Transfer]) -> None:
     """Write transfers as a table."""
     screen.table(
         ("id", "state", "octets", "to", "name", "reason"),
-        ((t.id, t.state, moved(t), t.recipient, t.name, t.reason) for t in found),
+        ((t.id, t.state, moved(t), t.recipient, t.name, reason(t)) for t in found),
         none="nothing has been sent yet",
     )
 

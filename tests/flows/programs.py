@@ -197,6 +197,26 @@ class Programs:
             )
         return Ran(process.returncode, out, err, peak[0])
 
+    def log_in_number(self, name: str) -> str:
+        """Log an account's terminal in to the rendezvous; return its number."""
+        facts = self.account(name)
+        ports = self.facts["servers"]["r"]
+        self.mshare(
+            name,
+            "number",
+            "login",
+            facts["number"],
+            "--submission",
+            f"127.0.0.1:{ports['submission']}",
+            "--imap",
+            f"127.0.0.1:{ports['imap']}",
+            "--ca",
+            self.facts["ca"],
+            "--password-stdin",
+            stdin=facts["number_password"] + "\n",
+        )
+        return facts["number"].partition("@")[0]
+
     def maild(self, server: str, *words: str, expect: int = 0) -> Ran:
         """Run an operator's verb for a server."""
         done = subprocess.run(

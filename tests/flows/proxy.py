@@ -20,7 +20,8 @@ class CountingProxy:
     ``up`` are the octets from the clients, ``down`` those to them; ``accepted`` the
     connections.  With ``hold_after``, what goes ``holding`` ("up" or "down") stalls
     after that many octets of one connection, until `release` is called; ``held`` is set
-    when that happens.  Other connections pass.
+    when that happens.  Other connections pass.  With ``mute_after`` nothing is told to
+    clients any more, once so many octets have come from them, until `release`.
     With ``rate`` it passes about so many octets a second, and ``moving`` counts the
     seconds in which some passed: what is promised for each second is measured by these.
     """
@@ -31,6 +32,7 @@ class CountingProxy:
         *,
         hold_after: int | None = None,
         holding: str = "up",
+        mute_after: int | None = None,
         rate: int | None = None,
     ) -> None:
         self._target = target
@@ -38,6 +40,7 @@ class CountingProxy:
         self._seconds: set[int] = set()
         self._hold_after = hold_after
         self._holding = holding
+        self._mute_after = mute_after
         self._released = threading.Event()
         self.held = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -115,6 +118,8 @@ class CountingProxy:
                 if which == self._holding:
                     self._hold(passed)
                     self._delay(len(octets))
+                if which == "down":
+                    self._mute()
                 sink.sendall(octets)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
@@ -134,6 +139,11 @@ class CountingProxy:
 
     def _hold(self, passed: int) -> None:
         if self._hold_after is not None and passed >= self._hold_after:
+            self.held.set()
+            self._released.wait(60)
+
+    def _mute(self) -> None:
+        if self._mute_after is not None and self.up >= self._mute_after:
             self.held.set()
             self._released.wait(60)
 

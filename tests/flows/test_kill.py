@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flows.programs import Programs, Server, edit, eventually, playground, sha256
+from tests.flows.legs import push_leg
+from tests.flows.programs import Programs, Server, eventually, sha256
 from tests.flows.proxy import CountingProxy
 from tests.flows.story import item_at, offer_at, transfer_of
 
@@ -26,19 +27,7 @@ HELD = 40 * MIB
 @contextmanager
 def counted_push(folder: Path, file: Path) -> Iterator[tuple[Programs, CountingProxy]]:
     """Yield while the push of alice's file to bob stands still on the way."""
-    proxies: list[CountingProxy] = []
-
-    def change(made: Path) -> None:
-        facts = json.loads((made / "playground.json").read_text())
-        target = facts["servers"]["b"]["smtp"]
-        proxies.append(CountingProxy(target, hold_after=HELD))
-        address = f"127.0.0.1:{proxies[0].port}"
-        edit(made / "a.toml", 'peer."b.example"', address=address)
-        edit(made / "a.toml", "delivery", retry_first=0.5, retry_most=1.0)
-
-    with ExitStack() as stack:
-        programs = stack.enter_context(playground(folder, change=change))
-        proxy = stack.enter_context(proxies[0])
+    with push_leg(folder, hold_after=HELD) as (programs, proxy):
         programs.mshare("alice", "send", file, programs.account("bob")["address"])
         programs.mshare("bob", "accept", offer_at(programs, "bob", file.name)["id"])
         assert proxy.held.wait(60)

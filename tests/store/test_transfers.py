@@ -197,6 +197,8 @@ def test_progress_never_goes_backwards(room: Room, alice: int, share: Transfer) 
             "created": int(START),
             "status": "",
             "reply": "",
+            "expires": int(START + LIFETIMES.offer),
+            "confirm": 0,
         }
     assert len(room.lines(alice, "Transfers")) == 1
 

@@ -3,8 +3,10 @@ r"""Plays ``*.imap`` transcripts against a live station.
 
     # comment
     @ offer | item            bob offers alice a file; alice has uploaded one
+    @ request                 the second number asks the first one for its address
     @ quota 2000              alice may hold 2,000 octets
     @ clear | tls | alice     who connects: without TLS, with it, logged in as alice
+    @ number                  or as the first number of a rendezvous
     @ other NOOP              another connection of alice's gives a command
     C: a NOOP                 a line we send
     C+ 5 hello                5 octets we send as they are (\r \n \0 escapes)
@@ -24,8 +26,8 @@ import re
 import ssl
 
 from maild.store import quota
-from tests.unit.imapd.belongings import an_item, an_offer
-from tests.unit.imapd.live import Client, Live
+from tests.unit.imapd.belongings import an_address_request, an_item, an_offer
+from tests.unit.imapd.live import NUMBERS, PASSWORD, Client, Live
 
 _ESCAPES = {"\\r": "\r", "\\n": "\n", "\\0": "\0"}
 
@@ -40,6 +42,9 @@ async def play(name: str, script: str, station: Live) -> None:
             continue
         if text == "@ offer":
             await an_offer(station)
+            continue
+        if text == "@ request":
+            await an_address_request(station)
             continue
         if text == "@ item":
             await an_item(station)
@@ -69,6 +74,10 @@ async def _connect(how: str, station: Live) -> Client:
             return await station.clear_client()
         case "tls":
             return await station.client()
+        case "number":
+            client = await station.client()
+            await client.ok(f"LOGIN {NUMBERS[0]} {PASSWORD!r}".replace("'", '"'))
+            return client
         case _:
             return await station.alice_in()
 

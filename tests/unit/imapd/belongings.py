@@ -7,14 +7,25 @@ import asyncio
 
 from maild.mail import compose
 from maild.mail.address import parse_address
+from maild.mail.address_request import AddressRequest
 from maild.mail.compose import Facts, ItemFacts
 from maild.mail.offer import Offer
 from maild.mail.structure import Part, Structure
-from maild.store import consent, items, mailboxes, messages
+from maild.store import (
+    accounts,
+    address_requests,
+    consent,
+    items,
+    mailboxes,
+    messages,
+    metadata,
+    numbers,
+)
+from maild.store.address_verdict import USUAL
 from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.rope import Base64, Constant, Rope
-from tests.unit.imapd.live import NOW, Live
+from tests.unit.imapd.live import NOW, NUMBERS, Live
 
 ALICE = parse_address("alice@a.example")
 HEAD = (
@@ -109,3 +120,26 @@ async def an_item(station: Live, item_id: str = "item000001") -> Item:
         return items.add(tx, item, stub, inbox=None, now=NOW)
 
     return await station.store.index.write(job)
+
+
+async def an_address_request(station: Live) -> None:
+    """Let the second number of the rendezvous ask the first one for its address."""
+    asked, asking = NUMBERS
+    request = AddressRequest(
+        id="request-1",
+        nonce="ab" * 16,
+        sender=asking,
+        recipient=asked,
+        home=None,
+        created=int(NOW),
+        expires=int(NOW) + 3600,
+        trace="0123456789abcdef",
+    )
+
+    def job(tx: Tx) -> None:
+        account = accounts.find(tx, asking)
+        assert account is not None
+        metadata.put(tx, account.id, "", numbers.HOME, b"bob@b.example")
+        address_requests.ask(tx, account, request, USUAL, NOW)
+
+    await station.store.index.write(job)

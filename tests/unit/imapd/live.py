@@ -25,6 +25,10 @@ from maild.store.index import Tx
 
 NOW = 1_800_000_000.0
 PASSWORD = "correct horse"
+NUMBERS = (
+    parse_address("+14155550101@rcs.example"),
+    parse_address("+14155550102@rcs.example"),
+)
 LIFETIMES = Lifetimes(offer=7 * 86400.0, queue=5 * 86400.0)
 
 
@@ -155,6 +159,8 @@ async def live(root: Path, **settings: int) -> AsyncIterator[Live]:
     def job(tx: Tx) -> int:
         keys = make_keys(PASSWORD, b"0123456789abcdef", 4096)
         accounts.create(tx, parse_address("bob@a.example"), keys, NOW)
+        for number in NUMBERS:
+            accounts.create(tx, number, keys, NOW, is_number=True)
         return accounts.create(tx, parse_address("alice@a.example"), keys, NOW)
 
     station = ImapStation(
@@ -192,4 +198,6 @@ def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
     server.load_cert_chain(root / "cert.pem", root / "key.pem")
     client = ssl.create_default_context(cadata=authority.certificate.decode())
     der = ssl.PEM_cert_to_DER_cert(pair.certificate.decode())
-    return Identity("a.example", frozenset({"a.example"}), server, der), client
+    domains = frozenset({"a.example", "rcs.example"})
+    rendezvous = frozenset({"rcs.example"})
+    return Identity("a.example", domains, server, der, rendezvous), client

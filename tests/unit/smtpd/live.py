@@ -20,7 +20,16 @@ from maild.mail.offer import Offer, proof
 from maild.mail.transfer import Lifetimes
 from maild.smtpd.server import SmtpStation
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
-from maild.store import accounts, consent, items, mailboxes, messages, transfers
+from maild.store import (
+    accounts,
+    consent,
+    items,
+    mailboxes,
+    messages,
+    metadata,
+    numbers,
+    transfers,
+)
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.rope import Base64, Constant, Raw
@@ -30,6 +39,8 @@ PASSWORD = "correct horse"
 LIFETIMES = Lifetimes(offer=7 * 86400.0, queue=5 * 86400.0)
 ALICE = parse_address("alice@a.example")
 BOB = parse_address("bob@a.example")
+NUMBER = parse_address("+14155550101@rcs.example")
+OTHER_NUMBER = parse_address("+14155550102@rcs.example")
 STRANGER = parse_address("carol@b.example")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -139,7 +150,9 @@ def an_offer_message(offer: Offer) -> tuple[bytes, Any]:
     return composed.octets, composed.structure
 
 
-def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
+def make_identity(
+    root: Path, rendezvous: frozenset[str] = frozenset()
+) -> tuple[Identity, ssl.SSLContext]:
     """Return a server's identity and the context of clients that trust it."""
     authority = Authority("test", datetime.datetime.now(datetime.UTC))
     pair = authority.issue(["a.example"])
@@ -150,21 +163,27 @@ def make_identity(root: Path) -> tuple[Identity, ssl.SSLContext]:
     server.load_cert_chain(certificate, key)
     client = ssl.create_default_context(cadata=authority.certificate.decode())
     der = ssl.PEM_cert_to_DER_cert(pair.certificate.decode())
-    return Identity("a.example", frozenset({"a.example"}), server, der), client
+    domains = frozenset({"a.example"}) | rendezvous
+    return Identity("a.example", domains, server, der, rendezvous), client
 
 
 @asynccontextmanager
 async def live(
-    root: Path, *, submission: Mapping[str, Any] | None = None, **smtp: Any
+    root: Path,
+    *,
+    submission: Mapping[str, Any] | None = None,
+    rendezvous: frozenset[str] = frozenset(),
+    **smtp: Any,
 ) -> AsyncIterator[Live]:
     """Run a station whose store is below ``root``.
 
-    ``smtp``: settings of [smtp]; ``submission``: those of [submission].  A store that
+    ``smtp``: settings of [smtp]; ``submission``: those of [submission];
+    ``rendezvous``: its domains, if it has that role.  A store that
     is there already is gone on with.
     """
     store = Store(root / "store", clock=lambda: NOW)
     await asyncio.to_thread(store.open)
-    identity, tls = make_identity(root)
+    identity, tls = make_identity(root, rendezvous)
 
     def job(tx: Tx) -> tuple[int, int]:
         keys = make_keys(PASSWORD, b"0123456789abcdef", 4096)
@@ -173,6 +192,11 @@ async def live(
             accounts.create(tx, address, keys, NOW) if known is None else known.id
             for address, known in zip((ALICE, BOB), found, strict=True)
         )
+        for number in (NUMBER, OTHER_NUMBER) if rendezvous else ():
+            if accounts.find(tx, number) is None:
+                id_ = accounts.create(tx, number, keys, NOW, is_number=True)
+                home = f"of{number.local}@a.example".encode()
+                metadata.put(tx, id_, "", numbers.HOME, home)
         return alice, bob
 
     alice, bob = await store.index.write(job)

@@ -1,0 +1,1 @@
+-- Version 10: kept for the ladder.
