@@ -15,11 +15,11 @@ from typing import Annotated, Final
 
 import typer
 
-from maild import demo, playground
-from maild.config import STATIONS, ConfigError
+from maild import complaint, demo, playground
+from maild.complaint import OperatorError
+from maild.config import STATIONS
 from maild.operator import account, checkpoint, offers, queue, storage, story
-from maild.operator.console import ConfigOption, OperatorError, configuration
-from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+from maild.operator.console import ConfigOption, configuration
 
 verbs: Final = typer.Typer(
     name="maild",
@@ -70,9 +70,11 @@ def serve(
         if name not in STATIONS:
             known = ", ".join(STATIONS)
             raise OperatorError(f"--only {name}: the stations are {known}", os.EX_USAGE)
-    from maild import app  # the stations take a while to load; other verbs do not
-
-    app.serve(configuration(context, config), chosen)
+    found = configuration(context, config)
+    # What only verbs need is megabytes; whoever serves for months is not to hold it.
+    # The process stays the same, for systemd and whoever else watches it.
+    again = [sys.executable, "-P", "-m", "maild.daemon", str(found.file), *chosen]
+    os.execv(sys.executable, again)  # noqa: S606 - no shell, and our own interpreter
 
 
 @verbs.command("check-config")
@@ -105,40 +107,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as ended:
         usage = 2  # what the library says for a command line it does not understand
         return os.EX_USAGE if ended.code == usage else int(ended.code or os.EX_OK)
-    except Exception as error:
-        first = _first(error)
-        if isinstance(first, OperatorError | ConfigError | StoreError | OSError):
-            print(f"maild: {_sentence(first)}", file=sys.stderr)
-            return _status(first)
-        raise
+    except Exception as error:  # noqa: BLE001 - told, or raised again
+        return complaint.complain(error)
     return os.EX_OK
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return what went wrong first, when several stations ended together."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    return str(error)
-
-
-def _status(error: BaseException) -> int:
-    match error:
-        case OperatorError():
-            return error.status
-        case ConfigError():
-            return os.EX_CONFIG
-        case StoreBrokenError():
-            return os.EX_IOERR
-        case StoreFullError() | StoreError():
-            return os.EX_TEMPFAIL
-        case PermissionError():
-            return os.EX_NOPERM
-        case _:
-            return os.EX_OSERR

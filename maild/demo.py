@@ -29,9 +29,10 @@ from rich.progress import (
 from rich.text import Text
 
 from maild import children
+from maild.complaint import OperatorError
 from maild.mail.plain import amount, short
 from maild.mail.transfer import FINAL, State
-from maild.operator.console import OperatorError, Records
+from maild.operator.console import Records
 from maild.playground import HOST, SERVERS, Playground, make
 from maild.screen import Screen
 from maild.store import transfers

@@ -12,12 +12,12 @@ from typing import Any, Final
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 """Which option of mallopt(3)."""
-HEAPS: Final = 2
+HEAPS: Final = 1
 """Heaps for all threads: each thread's own kept what pieces it had freed (measured with
 2 GiB through push and download: a peak 7 MiB lower, at the same speed)."""
-MAPPED: Final = 256 * 1024
+MAPPED: Final = 64 * 1024
 """Octets from which memory goes back to the system when it is freed.  glibc begins with
-half of it, but goes higher with each large buffer, and then keeps what is smaller."""
+twice as much, goes higher with each large buffer, and then keeps what is smaller."""
 READ: Final = 16 * 1024
 """Octets that a TLS connection reads at once (asyncio: 256 KiB): a record.  Whoever
 reads many asks for more meanwhile."""
@@ -26,7 +26,7 @@ UNREAD: Final = 16
 back what it once needed for them."""
 UNSENT: Final = 64
 """KiB that may wait in a TLS connection to be sent (asyncio: 512)."""
-GARBAGE: Final = (700, 5, 2)
+GARBAGE: Final = (700, 3, 1)
 """When Python looks for garbage: objects, then looks at young ones for one at older
 ones.  A connection that has ended is garbage, and about eighty objects hold its 50 KiB:
 by Python's own figures (700, 10, 10) a thousand of them would lie about."""
@@ -43,6 +43,7 @@ def stay_small() -> None:
         mallopt(M_MMAP_THRESHOLD, MAPPED)
     sslproto.SSLProtocol.max_size = READ
     _read_by_one_buffer()
+    _let_go_of_what_ended()
     constants.FLOW_CONTROL_HIGH_WATER_SSL_READ = UNREAD  # type: ignore[misc]  # "Final"
     constants.FLOW_CONTROL_HIGH_WATER_SSL_WRITE = UNSENT  # type: ignore[misc]  # "Final"
 
@@ -62,3 +63,18 @@ def _read_by_one_buffer() -> None:
         protocol._ssl_buffer, protocol._ssl_buffer_view = buffer, view  # noqa: SLF001
 
     sslproto.SSLProtocol.__init__ = make  # type: ignore[assignment,method-assign]
+
+
+def _let_go_of_what_ended() -> None:
+    """Let a TLS connection that has ended give back at once what OpenSSL has of it.
+
+    The connection itself is garbage that Python finds sometime; these are its 50 KiB.
+    """
+    ended = sslproto.SSLProtocol.connection_lost
+
+    def end(protocol: Any, error: BaseException | None) -> None:
+        ended(protocol, error)
+        protocol._sslobj = protocol._incoming = protocol._outgoing = None  # noqa: SLF001
+        protocol._extra.clear()  # noqa: SLF001 - it holds the first of them, too
+
+    sslproto.SSLProtocol.connection_lost = end  # type: ignore[method-assign,assignment]

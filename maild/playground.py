@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from maild.complaint import OperatorError
 from maild.login import make_keys
 from maild.mail.address import Address
-from maild.operator.console import OperatorError, Records
+from maild.operator.console import Records
 from maild.store import accounts
 from maild.store.house import Store
 

@@ -8,7 +8,7 @@ is remembered, so that sending back asks nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 
 from terminal_client import errors, offers
@@ -34,7 +34,8 @@ class Attending:
         self._connections = connections
         self._people = people
         self._tell = tell
-        self._known: set[str] = set()
+        self._known: dict[str, Set[str]] = {}
+        """Ids that were there at the last look, by kind."""
         self._news: asyncio.Queue[News] = asyncio.Queue(ROOM)
 
     async def news(self) -> AsyncIterator[News]:
@@ -81,21 +82,23 @@ class Attending:
 
     async def _at_home(self) -> None:
         async with self._connections.imap() as imap:
-            for waiting in await offers.waiting(imap):
-                await self._put(f"offer {waiting.id}", waiting)
+            found = await offers.waiting(imap)
+            await self._tell_new("offer", {waiting.id: waiting for waiting in found})
             with suppress(errors.CutError):  # the next look will tell
                 await imap.idle()
 
     async def _at_rendezvous(self) -> None:
         rendezvous = await self._people.rendezvous()
         for contact in await rendezvous.learn():
-            await self._put(f"contact {contact.number} {contact.address}", contact)
-        for asking in await rendezvous.requests():
-            await self._put(f"request {asking.number} {asking.id}", asking)
+            await self._news.put(contact)
+        found = await rendezvous.requests()
+        await self._tell_new("request", {asking.id: asking for asking in found})
         with suppress(errors.CutError):
             await rendezvous.news()
 
-    async def _put(self, name: str, news: News) -> None:
-        if name not in self._known:
-            self._known.add(name)
-            await self._news.put(news)
+    async def _tell_new(self, kind: str, waiting: Mapping[str, News]) -> None:
+        """Put what was not there at the last look; what has gone may come again."""
+        known, self._known[kind] = self._known.get(kind, frozenset()), set(waiting)
+        for name, news in waiting.items():
+            if name not in known:
+                await self._news.put(news)

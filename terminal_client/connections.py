@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from terminal_client import tls
 from terminal_client.profile import Profile
-from terminal_client.session_imap import MailboxConnection
+from terminal_client.session_imap import PATIENCE, MailboxConnection
 from terminal_client.session_smtp import SubmissionConnection
 
 
@@ -51,6 +51,30 @@ class Connections:
                 self._smtp = SubmissionConnection(self._profile, self._tls)
                 await self._smtp.open(self._password)
             yield self._smtp
+
+    async def idle(self, imap: MailboxConnection, patience: float = PATIENCE) -> bool:
+        """Wait for news in IDLE; False when others want the connection before any."""
+        waiting = asyncio.ensure_future(imap.idle(patience))
+        wanted = asyncio.ensure_future(self.imap_is_wanted.wait())
+        try:
+            await asyncio.wait({waiting, wanted}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wanted.cancel()
+            has_ended = waiting.done()
+            waiting.cancel()
+            await asyncio.wait({waiting})
+        if not waiting.cancelled():
+            await waiting
+        return has_ended
+
+    async def rest(self) -> None:
+        """Close the IMAP connection unless somebody has it: it will not be needed soon.
+
+        A server holds some 50 KiB for each.
+        """
+        if self._imap is not None and not self._imap_is_lent.locked():
+            async with self._imap_is_lent:
+                await self._imap.close()
 
     async def verify(self) -> None:
         """Log in to both servers (seed 201, 202); raise what is wrong."""

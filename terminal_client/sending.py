@@ -60,7 +60,7 @@ class Sendings:
         beside: Connections,
         uploads: Uploads,
     ) -> None:
-        """Use ``beside`` for what goes on while ``connections`` are uploading."""
+        """Use ``beside`` to submit while ``connections`` are uploading."""
         self._profile = who
         self._connections = connections
         self._beside = beside
@@ -94,7 +94,7 @@ class Sendings:
         # Gigabytes later is too late to learn that nobody may be sent to there.
         async with self._connections.smtp() as smtp:
             await submission.ask(smtp, self._profile.address, order.recipients)
-        early = _Early(self, self._beside, order, queued)
+        early = _Early(self, self._connections, self._beside, order, queued)
         try:
             item = await self._uploads.upload(
                 path,
@@ -115,9 +115,12 @@ class Sendings:
     async def command(
         self, connections: Connections, uid: int, section: str, order: Order
     ) -> list[Sent]:
-        """Command the server to send an item of the Library to each recipient."""
+        """Command the server to send an item of the Library to each recipient.
+
+        The commands go by ``connections``.
+        """
         sender = self._profile.address
-        async with connections.imap() as imap:
+        async with self._connections.imap() as imap:
             await mailbox.open_mailbox(imap, library.LIBRARY, large=False)
             url = library.url_of(imap, str(sender), uid)
         return await self._burl(connections, url, section, order)
@@ -157,9 +160,15 @@ class _Early:
     """
 
     def __init__(
-        self, sendings: Sendings, beside: Connections, order: Order, queued: Queued
+        self,
+        sendings: Sendings,
+        connections: Connections,
+        beside: Connections,
+        order: Order,
+        queued: Queued,
     ) -> None:
         self._sendings = sendings
+        self._connections = connections
         self._beside = beside
         self._order = order
         self._queued = queued
@@ -190,17 +199,21 @@ class _Early:
             else:
                 self._sent[entry.code] = sent
                 self._queued(sent)
+                await self._beside.close()  # the upload may take hours yet
+                await self._connections.rest()
                 return
 
     async def _shown(self, entry: Remembered) -> int:
         """Return the UID of an upload, as soon as the Library has one."""
-        async with self._beside.imap() as imap:
-            while True:
-                size = entry.shape.size
-                uid = await library.under_code(imap, entry.code, size)
-                if uid is not None:
-                    return uid
-                await imap.idle()
+        while True:
+            async with self._connections.imap() as imap:
+                is_ours = True
+                while is_ours:
+                    size = entry.shape.size
+                    uid = await library.under_code(imap, entry.code, size)
+                    if uid is not None:
+                        return uid
+                    is_ours = await self._connections.idle(imap)
 
     async def sent(self, item: Item) -> list[Sent] | None:
         """Return what was sent of an item that is whole now; None if nothing was."""

@@ -83,17 +83,7 @@ class Watch:
         stale = transfers.told(imap, self._known)
         if stale:
             return stale
-        waiting = asyncio.ensure_future(imap.idle(PATIENCE))
-        wanted = asyncio.ensure_future(self._connections.imap_is_wanted.wait())
-        try:
-            await asyncio.wait({waiting, wanted}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            wanted.cancel()
-            self._rests_first = not waiting.done()
-            waiting.cancel()
-            await asyncio.wait({waiting})
-        if not waiting.cancelled():
-            await waiting
+        self._rests_first = not await self._connections.idle(imap, PATIENCE)
         return transfers.told(imap, self._known)
 
     async def _pause(self, why: str) -> None:

@@ -27,8 +27,9 @@ from maild.wire.imap_fetch import Fact, FetchItems
 from maild.wire.imap_write import NoError
 
 _log = logging.getLogger("maild.imapd")
-BATCH = 200
-"""Messages whose contents are read at once; bounds memory and the time of one read."""
+BATCH = 25
+"""Messages whose contents are read at once.  Bounds memory and the time of one read: a
+hundred clients that look at a hundred messages each would else hold ten thousand."""
 GATHERED = 64 * 1024
 """Octets of short answers that are sent together."""
 

@@ -19,8 +19,9 @@ from maild.store.messages import Content, Line
 from maild.store.reading import RopeReader
 from maild.wire.imap_search import Key, Query
 
-BATCH = 200
-"""Messages whose contents are read at once; bounds memory and the time of one read."""
+BATCH = 25
+"""Messages whose contents are read at once.  Bounds memory and the time of one read: a
+hundred clients that look at a hundred messages each would else hold ten thousand."""
 
 
 async def run_search(

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,20 @@ class Structure:
         return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
+COMMON: Final = 8 * 1024
+"""Characters of the form in the index up to which a structure is remembered: nearly
+all are shorter, and what is larger must not add up."""
+
+
 def structure_from_json(text: str) -> Structure:
-    """Read back what `Structure.to_json` wrote."""
+    """Read back what `Structure.to_json` wrote; the same value for the same text.
+
+    Many sessions look at the same messages: it is read once, and they share it.
+    """
+    return _remembered(text) if len(text) <= COMMON else _read_back(text)
+
+
+def _read_back(text: str) -> Structure:
     found = json.loads(text)
     return Structure(
         root=_part(found["root"]),
@@ -93,6 +106,8 @@ def structure_from_json(text: str) -> Structure:
         envelope=_tuples(found["envelope"]),
     )
 
+
+_remembered = lru_cache(maxsize=256)(_read_back)  # values: nobody can change one
 
 _DEFAULTS = {
     field.name: field.default for field in fields(Part) if field.default is not MISSING

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from email_validator import EmailNotValidError, validate_email
 
+from maild.complaint import OperatorError
 from maild.config import Configuration
 from maild.login import make_keys
 from maild.mail import number
@@ -21,7 +22,6 @@ from maild.mail.plain import amount
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
-    OperatorError,
     Records,
     configuration,
     keep_config,

@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from maild import config
+from maild.complaint import OperatorError
 from maild.store.house import Store
 from maild.store.index import Tx
 
@@ -39,14 +40,6 @@ ConfigOption = Annotated[
 WIDEST: Final = 1000
 """Columns of a table: an id is never shortened; a terminal wraps what is too long."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-class OperatorError(Exception):
-    """A verb cannot be carried out; the text is one sentence for the operator."""
-
-    def __init__(self, text: str, status: int = os.EX_DATAERR) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 def keep_config(context: typer.Context, file: ConfigOption = None) -> None:

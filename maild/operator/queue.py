@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from maild.complaint import OperatorError
 from maild.mail.plain import amount, span
 from maild.mail.transfer import CLAIMABLE, FINAL, Event, IllegalTransitionError, State
 from maild.operator import checkpoint
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
-    OperatorError,
     Records,
     configuration,
     keep_config,

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from maild.complaint import OperatorError
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
-    OperatorError,
     configuration,
     opened,
     show_json,

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from maild.complaint import OperatorError
 from maild.mail import codes
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
-    OperatorError,
     configuration,
     moment,
     opened,

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from maild import delivery_log, picture
+from maild.backoff import network
 from maild.mail import monitor, thumbnail
 from maild.mail.address import Address
 from maild.mail.monitor import Cause, Facts, Leaf, Policy, Seen
@@ -96,7 +97,8 @@ class Monitor:
         if cause is not None:
             return cause
         assert sender is not None
-        if not self._rates.takes(sender.key, now):
+        # A sender can be forged: whoever does has a count of his own.
+        if not self._rates.takes(f"{sender.key} {network(transaction.client)}", now):
             return Cause.RATE
         for shown in seen.pictures:
             assert shown.octets is not None
@@ -156,8 +158,7 @@ class Monitor:
             reply=str(reply),
             trace=facts.trace if facts else transaction.trace,
         )
-        # Not waited for: who floods us with offers must not fill our memory, too.
-        self._store.index.submit(refusals.note, refusal, transaction.id)
+        self._store.index.submit(refusals.note, refusal)  # its sender need not wait
         return ReplyError(reply)
 
     def _log(self, transaction: Transaction, facts: Facts | None, outcome: str) -> None:

@@ -143,14 +143,15 @@ class Stream:
         count -= len(begun)
         transport = self._transport
         if not count:
-            await in_thread(self._threads, sink.take, memoryview(begun))
+            await in_thread(self._threads, sink.take, memoryview(begun).toreadonly())
         elif transport.get_extra_info("ssl_object") is None:
             chunk = _Chunk(begun, count, sink, patience, self._pieces)
             await self._by_thread(transport, chunk)
         else:
-            pieces = self._pieces
-            ring = TlsRing(transport, self._protocol, count, sink, patience, pieces)
-            await ring.run(self._threads, begun)
+            pieces, protocol = self._pieces, self._protocol
+            ring = TlsRing(transport, protocol, count, sink, patience, pieces, begun)
+            del begun  # the sink has it; a chunk may take long
+            await ring.run(self._threads)
 
     async def _by_thread(self, transport: asyncio.Transport, chunk: _Chunk) -> None:
         """Let a thread read the socket itself; the loop does not touch it meanwhile."""
@@ -188,7 +189,7 @@ def _copy(source: socket.socket, chunk: _Chunk) -> None:
     and large ones.
     """
     if chunk.begun:
-        chunk.sink.take(memoryview(chunk.begun))
+        chunk.sink.take(memoryview(chunk.begun).toreadonly())
     tap = _Tap(source)
     buffers = Buffers()
     try:

@@ -47,7 +47,9 @@ class TlsRing(asyncio.BufferedProtocol):
         sink: _Sink,
         patience: Patience,
         pieces: Shared,
+        begun: bytearray,
     ) -> None:
+        """``begun``: what has come before; the first thing the sink is given."""
         self._transport = transport
         self._tls = transport._ssl_protocol  # type: ignore[attr-defined]  # noqa: SLF001
         self._usual: tuple[int, bytearray] | None = None
@@ -59,12 +61,14 @@ class TlsRing(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Future[None] = self._loop.create_future()
         self._work: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+        self._waiting = 0
+        """Buffers that the worker has not emptied yet."""
+        if begun:
+            self._give(memoryview(begun))
         self._pieces = pieces
         self._most = count
         self._buffers = Buffers()
         self._buffer: memoryview | None = self._fresh()
-        self._waiting = 0
-        """Buffers that the worker has not emptied yet."""
         self._filled = 0
         self._lull: asyncio.TimerHandle | None = None
         self._paused = False
@@ -72,15 +76,12 @@ class TlsRing(asyncio.BufferedProtocol):
         self._heard = False
         """Whether octets have come since the watch last looked."""
 
-    async def run(self, threads: ThreadPoolExecutor, begun: bytearray) -> None:
-        """Move the chunk; `ConnectionError` or `TimeoutError` when it is cut short.
-
-        ``begun`` is what stands before it; the first thing the sink is given.
-        """
+    async def run(self, threads: ThreadPoolExecutor) -> None:
+        """Move the chunk; `ConnectionError` or `TimeoutError` when it is cut short."""
         self._transport.set_protocol(self)
         if not self._pieces.is_crowded:
             self._read_at_once(AT_ONCE)
-        emptied = self._loop.run_in_executor(threads, self._empty, begun)
+        emptied = self._loop.run_in_executor(threads, self._empty)
         watch = self._loop.create_task(self._watch())
         try:
             await self._arrived
@@ -170,8 +171,7 @@ class TlsRing(asyncio.BufferedProtocol):
             self._lull = None
         if self._buffer is None or not self._filled:
             return
-        self._work.put(self._buffer[: self._filled].toreadonly())
-        self._waiting += 1
+        self._give(self._buffer[: self._filled])
         self._filled = 0
         self._buffer = None
         if self._missing and self._waiting < BUFFERS:
@@ -180,6 +180,10 @@ class TlsRing(asyncio.BufferedProtocol):
             self._paused = True
             self._transport.pause_reading()
 
+    def _give(self, octets: memoryview) -> None:
+        self._work.put(octets.toreadonly())
+        self._waiting += 1
+
     def _given_back(self) -> None:
         self._waiting -= 1
         if self._buffer is None and self._missing:
@@ -187,10 +191,8 @@ class TlsRing(asyncio.BufferedProtocol):
             self._heard = True
             self._resume()
 
-    def _empty(self, begun: bytearray) -> None:
+    def _empty(self) -> None:
         """Feed the sink; in a worker thread, until told that there is no more."""
-        if begun:
-            self._sink.take(memoryview(begun))
         while (octets := self._work.get()) is not None:
             self._sink.take(octets)
             del octets  # seen by nobody but whom the sink has lent it

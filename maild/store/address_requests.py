@@ -7,34 +7,27 @@ asked number's policy says; it holds for all that the same number has asked mean
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from maild.mail.address import Address, parse_address
 from maild.mail.address_request import (
     REQUEST_KEYWORD,
-    RESPONSE_KEYWORD,
     AddressRequest,
     AddressResponse,
-    request_message,
-    response_message,
 )
-from maild.mail.letter import Facts
 from maild.store import (
     accounts,
+    address_filing,
     address_verdict,
     exchanges,
-    mailboxes,
     messages,
     numbers,
     quota,
-    trace,
 )
 from maild.store.accounts import Account
 from maild.store.address_verdict import Bounds, Outcome, Verdict
 from maild.store.exchanges import Person
 from maild.store.index import Tx
-from maild.store.trace import TraceEvent
 
 
 class HomelessError(Exception):
@@ -88,11 +81,15 @@ def ask(
     verdict = address_verdict.verdict(tx, asking, asked, now)
     if verdict is Verdict.ASK:
         if not _waits_with_another(tx, asking.id, asked.id, request):
-            content_id = _file(tx, asked, request, "INBOX", (REQUEST_KEYWORD,), now)
+            content_id = address_filing.file(
+                tx, asked, request, "INBOX", (REQUEST_KEYWORD,), now
+            )
             _hold(tx, asking.id, request.id, content_id)
         return Asked(Outcome.FILED)
     if verdict is Verdict.WELCOME:
-        _file(tx, asked, request, "Accepted", (REQUEST_KEYWORD, "\\Seen"), now)
+        address_filing.file(
+            tx, asked, request, "Accepted", (REQUEST_KEYWORD, "\\Seen"), now
+        )
     accepted = verdict is not Verdict.REFUSED
     return Asked(Outcome.DECIDED, _decide(tx, asking.id, asked, now, accepted=accepted))
 
@@ -139,7 +136,7 @@ def expire(tx: Tx, now: float) -> int:
         """UPDATE address_request SET content_id = NULL
         WHERE state = 'expired' AND content_id IS NOT NULL"""
     )
-    _release(tx, rows)
+    address_filing.release(tx, rows)
     return len(rows)
 
 
@@ -157,7 +154,7 @@ def forget_account(tx: Tx, account: Account) -> None:
         account.id,
     )
     tx.run("DELETE FROM address_request WHERE asking = ?1 OR asked = ?1", account.id)
-    _release(tx, rows)
+    address_filing.release(tx, rows)
     exchanges.forget(tx, account.address)
 
 
@@ -181,7 +178,9 @@ def _keep(
         now,
     )
     to = request.recipient.local
-    _tell(tx, request.id, request.trace, f"address of {to} asked for", now)
+    address_filing.tell(
+        tx, request.id, request.trace, f"address of {to} asked for", now
+    )
 
 
 def _waits_with_another(
@@ -211,39 +210,6 @@ def _hold(tx: Tx, asking_id: int, request_id: str, content_id: int) -> None:
         request_id,
         content_id,
     )
-
-
-def _file(
-    tx: Tx,
-    account: Account,
-    request: AddressRequest,
-    mailbox: str,
-    flags: tuple[str, ...],
-    now: float,
-) -> int:
-    """Put a request into a mailbox of the number that is asked."""
-    message_id = f"{request.id}.{request.sender.local[1:]}@{account.address.domain}"
-    composed = request_message(request, Facts(message_id, now, request.trace))
-    content_id = messages.add_small(
-        tx, composed.octets, composed.structure, request.trace
-    )
-    _append(tx, account.id, mailbox, content_id, flags, now)
-    quota.check(tx, account.id)
-    return content_id
-
-
-def _append(
-    tx: Tx,
-    account_id: int,
-    mailbox: str,
-    content_id: int,
-    flags: tuple[str, ...],
-    now: float,
-) -> None:
-    place = mailboxes.find(tx, account_id, mailbox)
-    if place is None:  # the user has removed it; INBOX is always there
-        place = mailboxes.must_find(tx, account_id, "INBOX")
-    messages.append(tx, place.id, content_id, flags, now)
 
 
 def _decide(
@@ -278,8 +244,8 @@ def _decide(
             home=home,
             trace=trace_id,
         )
-        _answer(tx, asking, response, now)
-    _release(tx, [(content_id,) for _, _, _, content_id, _ in rows])
+        address_filing.answer(tx, asking, response, now)
+    address_filing.release(tx, [(content_id,) for _, _, _, content_id, _ in rows])
     if home is not None and rows:
         asked_by = Person(asking.address, parse_address(rows[-1][2]))
         exchanges.made(tx, asked_by, Person(asked.address, home), now)
@@ -309,27 +275,5 @@ def _answer_again(tx: Tx, asking: Account, request: AddressRequest, now: float) 
         home=home,
         trace=request.trace,
     )
-    _answer(tx, asking, response, now)
+    address_filing.answer(tx, asking, response, now)
     quota.check(tx, asking.id)
-
-
-def _answer(tx: Tx, asking: Account, response: AddressResponse, now: float) -> None:
-    message_id = f"{response.request_id}.answer@{asking.address.domain}"
-    composed = response_message(response, Facts(message_id, now, response.trace))
-    content_id = messages.add_small(
-        tx, composed.octets, composed.structure, response.trace
-    )
-    _append(tx, asking.id, "INBOX", content_id, (RESPONSE_KEYWORD,), now)
-    verdict = "told" if response.accepted else "not told"
-    who = response.recipient.local
-    _tell(tx, response.request_id, response.trace, f"address of {who} {verdict}", now)
-
-
-def _release(tx: Tx, rows: Sequence[Sequence[int | None]]) -> None:
-    for (content_id,) in rows:
-        if content_id is not None:
-            messages.release_content(tx, content_id)
-
-
-def _tell(tx: Tx, request_id: str, trace_id: str, text: str, now: float) -> None:
-    trace.note(tx, TraceEvent(now, trace_id, request_id, "rendezvous", text))

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from maild import app, config, playground
+from maild.complaint import OperatorError
 from maild.mail.address import parse_address
-from maild.operator.console import OperatorError, Records
+from maild.operator.console import Records
 from maild.store import accounts
 from maild.store.house import Store
 
