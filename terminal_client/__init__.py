@@ -11,10 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from terminal_client.browsing import Preview
     from terminal_client.contacts import Contact
     from terminal_client.errors import TerminalError
     from terminal_client.library import Item
     from terminal_client.offers import Letter, Waiting
+    from terminal_client.pieces import Part, Range
     from terminal_client.profile import Profile
     from terminal_client.submission import Sent
     from terminal_client.terminal import Terminal
@@ -24,7 +26,10 @@ __all__ = [
     "Contact",
     "Item",
     "Letter",
+    "Part",
+    "Preview",
     "Profile",
+    "Range",
     "Sent",
     "Terminal",
     "TerminalError",
@@ -36,7 +41,10 @@ _HOMES = {
     "Contact": "contacts",
     "Item": "library",
     "Letter": "offers",
+    "Part": "pieces",
+    "Preview": "browsing",
     "Profile": "profile",
+    "Range": "pieces",
     "Sent": "submission",
     "Terminal": "terminal",
     "TerminalError": "errors",

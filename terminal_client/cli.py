@@ -23,6 +23,7 @@ from terminal_client.verbs import number
 from terminal_client.verbs.accept import accept
 from terminal_client.verbs.add import add
 from terminal_client.verbs.attend import attend
+from terminal_client.verbs.cancel import cancel
 from terminal_client.verbs.contacts import contacts
 from terminal_client.verbs.decline import decline
 from terminal_client.verbs.edit import edit
@@ -36,10 +37,12 @@ from terminal_client.verbs.ls import ls
 from terminal_client.verbs.me import me
 from terminal_client.verbs.nearby import nearby
 from terminal_client.verbs.offers import offers
+from terminal_client.verbs.preview import preview
 from terminal_client.verbs.put import put
 from terminal_client.verbs.requests import requests
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
+from terminal_client.verbs.tui import tui
 from terminal_client.verbs.upload import upload
 from terminal_client.verbs.versions import versions
 from terminal_client.verbs.watch import watch
@@ -94,6 +97,7 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
     ),
     (go, ("mshare go 4Zx1", "mshare go 4Zx1 --wait")),
     (status, ("mshare status", "mshare status 4Zx1 --watch", "mshare status --json")),
+    (cancel, ("mshare cancel 4Zx1",)),
     (offers, ("mshare offers", "mshare offers --json")),
     (requests, ("mshare requests", "mshare requests --json")),
     (
@@ -115,8 +119,15 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare get backup.tar -o - | tar x",
             "mshare get --follow film.mov -o - | mpv -",
             "mshare get notes.txt --version 2",
+            "mshare get disk.img --range 0-1048575 -o first.img",
+            "mshare get photos.zip --part 2026/harbour.jpg",
         ),
     ),
+    (
+        preview,
+        ("mshare preview photos.zip", "mshare preview film.mov --json | jq .facts"),
+    ),
+    (tui, ("mshare tui",)),
     (me, ("mshare me --name Bob --qr", "mshare me --svg me.svg")),
     (
         add,

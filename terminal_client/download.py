@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import BinaryIO
 
@@ -70,8 +71,12 @@ async def content(
     arrival: Arrival,
     progress: Progress,
     waits: Callable[[], None] = _in_peace,
+    *,
+    first: int = 0,
 ) -> str:
     """Write what ``arrival`` lacks of an item; return the SHA-256 of all of it in hex.
+
+    ``first``: the offset from which on ``item.size`` octets are wanted.
 
     The Library must be open.  After a `CutError` call it again with the same
     ``arrival``: less than `SLICE` octets come twice.  An item that still arrives is
@@ -79,8 +84,17 @@ async def content(
     """
     progress(arrival.octets, item.size)
     async with arrival.hash.catching_up(arrival.octets):
-        await _slices(connection, item, arrival, progress, waits)
+        ask = partial(_ask, connection, item, waits, first)
+        try:
+            await _slices(item, arrival, progress, ask)
+        except BaseException:
+            connection.abort()  # what is still on its way is wanted by nobody
+            raise
         return await arrival.hash.finish(item.size)
+
+
+_Ask = Callable[[int, memoryview, memoryview], _Slice]
+"""Asks for what fills a buffer, from an offset; the buffer begins the room."""
 
 
 class _Pace:
@@ -101,13 +115,7 @@ class _Pace:
             self.octets = max(self.octets // 2, SLICE_LEAST)
 
 
-async def _slices(
-    connection: MailboxConnection,
-    item: Item,
-    arrival: Arrival,
-    progress: Progress,
-    waits: Callable[[], None],
-) -> None:
+async def _slices(item: Item, arrival: Arrival, progress: Progress, ask: _Ask) -> None:
     slices: deque[_Slice] = deque()
     spare: list[memoryview] = []
     asked = arrival.octets
@@ -121,7 +129,7 @@ async def _slices(
                     else memoryview(bytearray(min(SLICE, item.size)))
                 )
                 buffer = room[: min(pace.octets, item.size - asked)]
-                slices.append(_ask(connection, item, asked, room, buffer, waits))
+                slices.append(ask(asked, room, buffer))
                 asked += len(buffer)
             current = slices.popleft()
             _must_be_whole(item, current, await current.fetching)
@@ -129,9 +137,6 @@ async def _slices(
             await in_thread(_keep, current, arrival)
             spare.append(current.room)
             progress(arrival.octets, item.size)
-    except BaseException:
-        connection.abort()  # what is still on its way is wanted by nobody
-        raise
     finally:
         for unwanted in slices:
             unwanted.fetching.cancel()
@@ -176,21 +181,24 @@ def _begin_to_sync(sink: BinaryIO, start: int, count: int) -> None:
 def _ask(
     connection: MailboxConnection,
     item: Item,
+    waits: Callable[[], None],
+    first: int,
     offset: int,
     room: memoryview,
     buffer: memoryview,
-    waits: Callable[[], None],
 ) -> _Slice:
-    fetching = asyncio.ensure_future(_fetch(connection, item, offset, buffer, waits))
+    fetching = asyncio.ensure_future(
+        fill(connection, item, first + offset, buffer, waits)
+    )
     return _Slice(offset, room, buffer, fetching)
 
 
-async def _fetch(
+async def fill(
     connection: MailboxConnection,
     item: Item,
     offset: int,
     buffer: memoryview,
-    waits: Callable[[], None],
+    waits: Callable[[], None] = _in_peace,
 ) -> int:
     """Fill ``buffer`` from ``offset``; return how many octets there were."""
     name = f"BINARY[{item.section}]<{offset}>".encode()

@@ -22,6 +22,8 @@ from terminal_client.session_imap import MailboxConnection
 LIBRARY = "Library"
 STUBS = "Items"
 ENTRY = "/private/vendor/maild/item"
+READ_ENTRY = "/private/vendor/maild/read"
+"""Below it: how far some terminal of the account has read an item."""
 ARRIVING = "$Arriving"
 """The keyword of an item of which the server has only a part yet."""
 _DIGEST = re.compile(rb"\bsha-256 ([0-9a-f]{64})\b")
@@ -70,6 +72,8 @@ class Item:
     """Whether the server has only a part of it yet, and no digest."""
     arrived: int | None = None
     """Octets of an arriving item that the server has, where that is known."""
+    read: int | None = None
+    """Octets up to which a download of the account has come, where that is known."""
     trace: str | None = None
     """The same as in the offer that it came of."""
     version: int = 1
@@ -93,6 +97,7 @@ class Item:
             "arriving": self.arriving,
             "arrived": self.arrived,
             "version": self.version,
+            "read": self.read,
         }
 
 
@@ -217,6 +222,17 @@ async def arrived(connection: MailboxConnection, items: list[Item]) -> list[Item
         return octets if isinstance(octets, int) else None
 
     return [replace(i, arrived=count(i)) if i.id in told else i for i in items]
+
+
+async def being_read(connection: MailboxConnection, items: list[Item]) -> list[Item]:
+    """Return the items; those that were downloaded with how far (seed 221)."""
+    told = await metadata.every(connection, LIBRARY, READ_ENTRY) if items else {}
+    counts = {id_: facts.get("octets") for id_, facts in told.items()}
+    return [
+        replace(item, read=count) if isinstance(count, int) else item
+        for item in items
+        for count in (counts.get(item.id),)
+    ]
 
 
 async def find(

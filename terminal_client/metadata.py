@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from terminal_client.errors import TerminalError
-from terminal_client.imap_answers import values
+from terminal_client.imap_answers import Response, values
 from terminal_client.session_imap import MailboxConnection
 from terminal_client.session_imap_octets import quoted
 
@@ -32,12 +32,33 @@ async def read(
             if connection.is_open:
                 return found
             raise
-        for response in responses:
-            match values(response):
-                case ["*", str(kind), _, list(pairs)] if kind.upper() == "METADATA":
-                    found.update(_entries(pairs))
-                case _:
-                    pass
+        found.update(_told(responses))
+    return found
+
+
+async def every(
+    connection: MailboxConnection, mailbox: str, entry: str
+) -> dict[str, dict[str, Any]]:
+    """Return what all entries ``entry/<id>`` of a mailbox say (RFC 5464 §4.2.2)."""
+    try:
+        responses = await connection.run(
+            "GETMETADATA", "(DEPTH 1)", quoted(mailbox), entry
+        )
+    except TerminalError:
+        if connection.is_open:
+            return {}  # a server that knows none
+        raise
+    return _told(responses)
+
+
+def _told(responses: list[Response]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for response in responses:
+        match values(response):
+            case ["*", str(kind), _, list(pairs)] if kind.upper() == "METADATA":
+                found.update(_entries(pairs))
+            case _:
+                pass
     return found
 
 

@@ -42,6 +42,18 @@ async def wanted(imap: MailboxConnection, memory: Memory, name: str | Item) -> I
     return await library.measured(imap, item)
 
 
+async def known(imap: MailboxConnection, name: str | Item) -> Item:
+    """Return the item with its true size and how far it is; the Library stays open.
+
+    Who looks at a few octets needs no digest.
+    """
+    item = name if isinstance(name, Item) else await library.find(imap, name)
+    await mailbox.open_mailbox(imap, library.LIBRARY)
+    if not item.arriving:
+        return await library.measured(imap, item)
+    return (await library.arrived(imap, [item]))[0]
+
+
 class Receiving:
     """Gets one item, which may still be arriving."""
 
@@ -55,6 +67,10 @@ class Receiving:
         self._follows = item.arriving
         self.item = item
         """With its digest once all of it is here, should there be one."""
+
+    def tell(self, what: str) -> None:
+        """Say in a few words what is happening, if anybody listens."""
+        self._attempts.tell(what)
 
     async def into_file(self, place: Destination) -> Path:
         """Bring it into a file; go on with what an earlier run has left of it.
@@ -84,6 +100,37 @@ class Receiving:
         if self.item.sha256 not in (None, digest):
             raise _wrong(self.item, digest)
         return self.item
+
+    async def stretch(self, arrival: Arrival, first: int, count: int) -> None:
+        """Write a stretch of it, from the offset ``first`` on, to where it goes.
+
+        Nothing travels but this stretch, and nothing can be verified but its size.
+        """
+
+        async def fetch() -> None:
+            async with self._connections.imap() as imap:
+                await self._open(imap)
+                await download.content(
+                    imap,
+                    changed(self.item, size=count),
+                    arrival,
+                    self._attempts.progress,
+                    self._attempts.waits_for_source,
+                    first=first,
+                )
+
+        await self._persist(fetch)
+
+    async def octets(self, first: int, count: int) -> bytes:
+        """Return a few octets; fewer than ``count`` only where the item ends."""
+        room = bytearray(count)
+
+        async def fetch() -> int:
+            async with self._connections.imap() as imap:
+                await self._open(imap)
+                return await download.fill(imap, self.item, first, memoryview(room))
+
+        return bytes(room[: await self._persist(fetch)])
 
     async def _fetched(self, arrival: Arrival) -> str:
         """Fetch what ``arrival`` lacks; return the digest of all of it."""

@@ -35,6 +35,7 @@ is no longer there is noticed by the next one."""
 LEAVE = 5.0
 """Seconds that the server has to end what nobody waits for any more."""
 
+_MOVED = re.compile(rb"\* (?:[0-9]+ (?:EXISTS|EXPUNGE)|VANISHED)\b", re.IGNORECASE)
 _CAPABILITY = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
 
 
@@ -55,6 +56,10 @@ class MailboxConnection:
         """Of the selected mailbox."""
         self.watched: set[str] = set()
         """Names of annotations, in lower case, whose changes are of interest."""
+        self.watches_all = False
+        """Whether the changes of all annotations are of interest, also of new ones."""
+        self.has_moved = False
+        """Whether the server said, during any command, that messages came or went."""
         self.told: set[str] = set()
         """Those of them that the server said have changed (RFC 5464 §4.4.2), during any
         command; whoever looks at one takes it out."""
@@ -254,7 +259,9 @@ class MailboxConnection:
         for response in command.responses:
             if response.line.upper().startswith(b"* CAPABILITY "):
                 self._note_capabilities(b"[" + response.line[2:] + b"]")
-            self.told.update(self.watched.intersection(changed_annotations(response)))
+            named = changed_annotations(response)
+            self.told.update(named if self.watches_all else self.watched & set(named))
+            self.has_moved |= _MOVED.match(response.line) is not None
         if result != "OK":
             raise errors.from_refusal(result, text, doing)
         return command.responses

@@ -19,20 +19,27 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from maild.mail.address import Address
 from terminal_client import (
+    browsing,
     destination,
     editing,
     library,
     matching,
     metadata,
     offers,
+    overview,
+    pieces,
     profile,
+    receipts,
     receiving,
     secret,
     submission,
+    thumbnails,
     transfers,
     versions,
     watching,
@@ -40,6 +47,7 @@ from terminal_client import (
 from terminal_client.attempts import Progress
 from terminal_client.attending import Attending, News
 from terminal_client.awaiting import Awaiting
+from terminal_client.browsing import Preview, Wish
 from terminal_client.connections import Connections
 from terminal_client.deciding import Decision
 from terminal_client.folders.told import Happening, Tally
@@ -48,7 +56,9 @@ from terminal_client.live import LiveUploads
 from terminal_client.live_spool import Spool
 from terminal_client.memory import Memory
 from terminal_client.offers import Letter, Waiting
+from terminal_client.overview import Overview
 from terminal_client.people import People, Recipient
+from terminal_client.pieces import Part, PieceReceiving, Range
 from terminal_client.profile import Profile
 from terminal_client.receiving import Receiving
 from terminal_client.replacing import Replaced, Replacing
@@ -95,11 +105,12 @@ class Terminal:
         self.profile = who
         self.memory = Memory(who.memory_file)
         self.people = People(who)
-        self._connections = Connections(who, password)
+        self._another = partial(Connections, who, password)
+        self._connections = self._another()
         self._uploads = Uploads(who, self.memory, self._connections)
         self._live = LiveUploads(who, self.memory, self._connections, self._uploads)
         self._sendings = Sendings(
-            who, self._connections, Connections(who, password), self._uploads
+            who, self._connections, self._another(), self._uploads
         )
 
     @classmethod
@@ -266,6 +277,23 @@ class Terminal:
         async for now in watch.follow(list(ids)):
             yield now
 
+    async def cancel(self, name: str) -> Transfer:
+        """Take a transfer back, by id or beginning of an id; return how it stood."""
+        async with self._connections.imap() as imap:
+            return await transfers.cancel(imap, name)
+
+    async def overview(self) -> AsyncIterator[Overview]:
+        """Yield offers, items and transfers, and again at each change, without end.
+
+        Has a connection of its own, which is made again whenever it is lost.
+        """
+        connections = self._another()
+        try:
+            async for now in overview.Watch(connections).follow():
+                yield now
+        finally:
+            await connections.close()
+
     # Receiving: seed 207 to 210, 220
 
     async def offers(self) -> AsyncIterator[Waiting]:
@@ -328,6 +356,7 @@ class Terminal:
         """Return the items of the Library, oldest first."""
         async with self._connections.imap() as imap:
             found = await library.arrived(imap, await library.everything(imap))
+            found = await library.being_read(imap, found)
             digests = await library.digests(imap)
         return [replace(i, sha256=i.sha256 or digests.get(i.id)) for i in found]
 
@@ -424,6 +453,78 @@ class Terminal:
         Of one that still arrives the octets are written as they come.
         """
         return await self._receiving(await self._wanted(name), progress).into(sink)
+
+    async def tell_sender(self, item: Item) -> Address:
+        """Let the sender of an item know that it was downloaded; return who that is."""
+        async with self._connections.imap() as imap:
+            sender = await receipts.sender_of(imap, item)
+        async with self._connections.smtp() as smtp:
+            await receipts.tell(smtp, self.profile.address, sender, item)
+        return sender
+
+    # Looking into items, and getting pieces of them
+
+    async def preview(self, name: str | Item, wish: Wish | None = None) -> Preview:
+        """Look into an item: a few slices of it travel, never all of it.
+
+        Of an item that still arrives what is there is looked at.
+        """
+        item = await self._known(name)
+        wish = wish or browsing.Wish()
+        found = await browsing.preview(self._receiving(item, _nobody), wish)
+        if wish.picture and found.picture is None:
+            return replace(found, picture=await self.thumbnail(item))
+        return found
+
+    async def thumbnail(self, thing: Item | Waiting) -> bytes | None:
+        """Return the small picture that came with an item or an offer, or None.
+
+        It is an image file of a stranger: decode it as `terminal_client.pictures` does.
+        """
+        async with self._connections.imap() as imap:
+            if isinstance(thing, Item):
+                return await thumbnails.of_item(imap, thing)
+            return await thumbnails.of_offer(imap, thing)
+
+    async def get_piece(
+        self,
+        name: str | Item,
+        piece: Range | Part,
+        dest: Path | None = None,
+        *,
+        force: bool = False,
+        progress: Progress = _nobody,
+    ) -> Path:
+        """Download a range of an item, or one member of a zip or tar; only it travels.
+
+        The file appears under its name when all of it is there.
+        """
+        getting = await self._getting(name, piece, progress)
+        place = destination.destination(
+            getting.item, dest, self.profile.address, replace=force
+        )
+        return await getting.into_file(place)
+
+    async def get_piece_to(
+        self,
+        name: str | Item,
+        piece: Range | Part,
+        sink: BinaryIO,
+        *,
+        progress: Progress = _nobody,
+    ) -> Item:
+        """Write a range of an item, or one member of a zip or tar, to a stream."""
+        return await (await self._getting(name, piece, progress)).into(sink)
+
+    async def _getting(
+        self, name: str | Item, piece: Range | Part, progress: Progress
+    ) -> PieceReceiving:
+        receiving = self._receiving(await self._known(name), progress)
+        return PieceReceiving(receiving, await pieces.find(receiving, piece))
+
+    async def _known(self, name: str | Item) -> Item:
+        async with self._connections.imap() as imap:
+            return await receiving.known(imap, name)
 
     def _receiving(self, item: Item, progress: Progress) -> Receiving:
         return Receiving(self._connections, self.memory, item, progress)

@@ -11,7 +11,7 @@ from typing import Any
 from maild.mail.transfer import FINAL, GO, KEYWORD, State
 from terminal_client import mailbox, metadata
 from terminal_client.choice import by_id
-from terminal_client.errors import NoInputError, TryLaterError
+from terminal_client.errors import NoInputError, NotAllowedError, TryLaterError
 from terminal_client.session_imap import MailboxConnection
 
 TRANSFERS = "Transfers"
@@ -192,6 +192,27 @@ def pick(known: list[Transfer], name: str) -> Transfer:
     if found is None:
         raise NoInputError(f"there is no transfer {name}; `mshare status` shows all")
     return found
+
+
+async def cancel(connection: MailboxConnection, name: str) -> Transfer:
+    """Take a transfer back (what leaves Transfers is cancelled); return how it stood.
+
+    What is over already stays as it is.
+    """
+    chosen = pick(await everything(connection), name)
+    for _ in range(_LOOKS):
+        if chosen.is_final:
+            raise NotAllowedError(f"{chosen.id} is {chosen.state} already")
+        await mailbox.open_mailbox(connection, TRANSFERS, write=True)
+        uid = str(chosen.uid)
+        await connection.run("UID", "STORE", uid, "+FLAGS.SILENT", "(\\Deleted)")
+        await connection.run("UID", "EXPUNGE", uid)
+        # One that got a new UID meanwhile, because its state changed, is still there.
+        left = by_id(await everything(connection), chosen.id)
+        if left is None or left.state is State.CANCELLED:
+            return chosen
+        chosen = left
+    raise TryLaterError("the transfer changes all the time; try again")
 
 
 def _id_of(facts: dict[str, Any]) -> str:

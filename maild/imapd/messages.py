@@ -3,21 +3,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from maild import delivery_log, ids
 from maild.imapd.fetch import run_fetch
 from maild.imapd.flags import demand_writable, store
 from maild.imapd.mailboxes import take_name
 from maild.imapd.outcome import Done
+from maild.imapd.readings import slice_of
 from maild.imapd.replace import without_literal
 from maild.imapd.search import run_search
 from maild.imapd.session import Session, Verb
-from maild.store import meaning
+from maild.store import meaning, readings
+from maild.store.errors import StoreError
 from maild.store.meaning import CannotError, Carried, Errand, Fresh, NoMailboxError
 from maild.store.messages import Line
 from maild.wire.imap_cursor import BadError
-from maild.wire.imap_fetch import parse_fetch
+from maild.wire.imap_fetch import FetchItems, parse_fetch
 from maild.wire.imap_numbers import compact
 from maild.wire.imap_order import WITH_UID
 from maild.wire.imap_read import Command
@@ -74,7 +78,26 @@ async def fetch(session: Session, command: Command, *, uid: bool = False) -> Don
         tag=command.tag,
     )
     view.put(changed)
+    if view.mailbox.name == readings.MAILBOX:
+        await _note_reading(session, lines, items)
     return Done("fetched")
+
+
+async def _note_reading(
+    session: Session, lines: Sequence[tuple[int, Line]], items: FetchItems
+) -> None:
+    """Let the account's other connections see how far a download is (seed 221)."""
+    found = slice_of(lines, items)
+    if found is None:
+        return
+    now = asyncio.get_running_loop().time()
+    index, account = session.store.index, session.owner.id
+    uid, start, count = found
+    octets = await session.readings.given(index, account, uid, start, count, now)
+    if octets is not None:
+        with suppress(StoreError):  # on a full device reading goes on
+            when = session.store.clock()
+            await index.write(readings.note, account, uid, octets, when)
 
 
 async def search(session: Session, command: Command, *, uid: bool = False) -> Done:

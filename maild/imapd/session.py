@@ -17,6 +17,7 @@ from maild.identity import Identity
 from maild.imapd.annotated import Annotated
 from maild.imapd.connection import ClosedError, Connection
 from maild.imapd.outcome import SERVERBUG, Done, explain
+from maild.imapd.readings import Readings
 from maild.imapd.selected import LARGEST_REV1, News, Selected
 from maild.imapd.settings import ImapSettings
 from maild.login import Gate
@@ -82,6 +83,7 @@ class Session:
         self.enabled: set[str] = set()
         self.annotated: Annotated | None = None
         """What was told of annotations; None unless the client wants to be told."""
+        self.readings = Readings()
         self.failed_logins = 0
         self.over = False
         """Set by a verb: the connection ends after its answer."""

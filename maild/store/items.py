@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass, replace
 from maild.mail.address import Address, parse_address
 from maild.mail.compose import Composed
 from maild.mail.transfer import FINAL, Event
-from maild.store import mailboxes, messages, transfers
+from maild.store import mailboxes, messages, readings, transfers
 from maild.store.errors import NotFoundError
 from maild.store.index import Row, Tx
 
@@ -255,6 +255,7 @@ def remove(tx: Tx, account_id: int, item_id: str, now: float) -> None:
     inbox_uid = tx.value("SELECT inbox_uid FROM item WHERE id = ?1", item_id)
     older_uid = tx.value("SELECT versions_uid FROM item WHERE id = ?1", item_id)
     tx.run("DELETE FROM item WHERE id = ?1", item_id)
+    readings.forget(tx, account_id, item_id)
     places = {"Library": item.library_uid, "Items": item.items_uid, VERSIONS: older_uid}
     if inbox_uid is not None and not holds_file(tx, item, inbox_uid):
         places["INBOX"] = inbox_uid

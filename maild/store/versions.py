@@ -20,6 +20,7 @@ from maild.store import (
     mailboxes,
     messages,
     metadata,
+    readings,
     transfers,
 )
 from maild.store.errors import InUseError, NotFoundError
@@ -106,6 +107,7 @@ def succeed(tx: Tx, uid: int, successor: Successor, now: float) -> Item:
         new.version,
     )
     items.renew_stub(tx, old, successor.stub, now, flags=("\\Seen",))
+    readings.forget(tx, new.account_id, new.id)
     _prune(tx, new, successor.kept, now)
     # Its annotation is computed, but who waits for changes is told of this one, too.
     metadata.put(

@@ -38,9 +38,11 @@ def ls(
 
 
 def _state(item: Item) -> str:
-    """Return how far an item is that still arrives; nothing of a whole one."""
+    """Return how far an item has arrived, or a terminal of the account has read it."""
     if not item.arriving:
-        return ""
+        if item.read is None or not item.size:
+            return ""
+        return f"{100 * item.read // item.size} % read"
     if item.arrived is None or not item.size:
         return "arriving"
     return f"arriving, {100 * item.arrived // item.size} % is there"
