@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from maild.mail.number import looks_like_number
 from maild.mail.transfer import LONGEST_CONFIRMATION, State
 from terminal_client import addresses, durations, recording, screen
 from terminal_client.errors import UsageError
@@ -95,7 +94,7 @@ def send(
     """
     seconds = _seconds(within, confirm=confirm)
     for text in to:
-        if not looks_like_number(text):
+        if not text.strip().startswith("+"):  # it may be a number
             addresses.recipient(text)  # what is none is told before anybody is asked
     record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
     path = Path(what).expanduser()
