@@ -57,9 +57,7 @@ def _line(news: News) -> str:
                 f"mshare accept {offer.id}"
             )
         case Asking():
-            return (
-                f"{news.number} ({shown(str(news.address))}) asks for your mail address: "
-                f"mshare accept {news.id}"
-            )
+            who = f"{news.number} ({shown(str(news.address))})"
+            return f"{who} asks for your mail address: mshare accept {news.id}"
         case _:
             return f"{news.number} is {shown(str(news.address))}"
