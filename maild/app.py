@@ -21,6 +21,7 @@ from typing import Final
 
 from maild import footprint, log_lines
 from maild.config import STATIONS, ConfigError, Configuration
+from maild.delivery.calls import CallStation
 from maild.delivery.settings import PeerSettings
 from maild.delivery.station import DeliveryStation
 from maild.identity import Identity
@@ -30,11 +31,18 @@ from maild.mail.address import parse_address
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.queue.station import QueueStation
+from maild.smtpd.listener import Turns
 from maild.smtpd.server import SmtpStation
+from maild.store import appointments
 from maild.store.address_verdict import Bounds
+from maild.store.appointments import Appointment
 from maild.store.errors import StoreBrokenError
 from maild.store.house import Store
 from maild.supervisor import Supervisor
+from maild.turn.callers import Callers
+from maild.turn.gate import OfferGate
+from maild.turn.meeting import Meeting
+from maild.turn.visitors import Visitors
 from maild.web.station import WebStation
 
 _log = logging.getLogger("maild")
@@ -109,11 +117,44 @@ def peers_of(config: Configuration, identity: Identity) -> Mapping[str, PeerSett
     return {**dict.fromkeys(identity.domains, own), **config.peers}
 
 
+def turns_of(config: Configuration, store: Store, callers: Callers) -> Turns | None:
+    """Return where servers meet that cannot reach each other, if they do so here.
+
+    At a rendezvous the two of an offer that has passed it; elsewhere, if that is
+    allowed, who has accepted something of ours calls for it; and anywhere, for all
+    mail, who has a secret with us.
+    """
+    settings, calling = config.rendezvous, config.smtp.atrn
+    secrets = {
+        domain: peer.secret
+        for domain, peer in config.peers.items()
+        if peer.secret and not peer.call
+    }
+    if not (settings.domains or calling or secrets):
+        return None
+
+    async def known(offer_id: str) -> list[Appointment]:
+        found: list[Appointment] = []
+        if settings.domains:
+            now = store.clock()
+            found += await store.index.read(appointments.passing, offer_id, now)
+        if calling:
+            found += await store.index.read(appointments.outgoing, offer_id)
+        return found
+
+    return Turns(
+        OfferGate(known, store.clock, peers=secrets),
+        Meeting(store, most=settings.joined_connections, idle=settings.joined_idle),
+        callers,
+    )
+
+
 def compose(config: Configuration, store: Store, identity: Identity) -> dict[str, Run]:
     """Return every station, by name."""
     gate = Gate(store, identity)
     lifetimes = Lifetimes(config.queue.offer_lifetime, config.queue.lifetime)
     peers = peers_of(config, identity)
+    visitors, callers = Visitors(), Callers()
     return {
         "smtpd": SmtpStation(
             config.smtp,
@@ -127,10 +168,15 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
                 config.rendezvous.requests_per_hour,
                 config.rendezvous.open_requests,
             ),
+            turns=turns_of(config, store, callers),
+            visitors=visitors,
         ).run,
         "imapd": ImapStation(config.imap, lifetimes, identity, store, gate).run,
         "queue": QueueStation(config.queue, identity, store).run,
-        "delivery": DeliveryStation(config.delivery, peers, identity, store).run,
+        "delivery": DeliveryStation(
+            config.delivery, peers, identity, store, callers=callers
+        ).run,
+        "calls": CallStation(config.delivery, peers, identity, store, visitors).run,
         "web": WebStation(config.http, store).run,
     }
 

@@ -26,7 +26,7 @@ from maild.web.settings import HttpSettings
 S = TypeVar("S")
 
 DEFAULT_FILE: Final = Path("/etc/maild/maild.toml")
-STATIONS: Final = ("smtpd", "imapd", "queue", "delivery", "web")
+STATIONS: Final = ("smtpd", "imapd", "queue", "delivery", "calls", "web")
 """What one process can be made of: ``maild serve --only STATION,..``."""
 
 

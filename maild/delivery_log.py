@@ -161,16 +161,18 @@ def attempted(
     rate: float,
     tls: str,
     trace: str,
+    via: str = "direct",
 ) -> None:
     """Log the outcome of one attempt.
 
     ``outcome``: sent, deferred, bounced, offered, prepared.  ``octets`` crossed the
     wire in this attempt from ``offset``; ``rate`` in octets a second; ``tls`` the
-    version or "none".
+    version or "none".  ``via``: "direct", the rendezvous that joined the two servers,
+    or both in turn.
     """
     _delivery.info(
         "%s: to=<%s>, relay=%s, delay=%s, delays=%s, dsn=%s, status=%s (%s), "
-        "octets=%d, offset=%d, rate=%.3g, tls=%s, trace=%s",
+        "octets=%d, offset=%d, rate=%.3g, tls=%s, trace=%s, via=%s",
         queue_id,
         clean(to),
         clean(relay) or "none",
@@ -184,6 +186,7 @@ def attempted(
         rate,
         tls,
         trace,
+        clean(via),
     )
     metrics.attempt_ended(outcome, octets)
 
@@ -245,6 +248,48 @@ def notified(queue_id: str, *, to: str, delayed: bool, trace: str) -> None:
         "delay" if delayed else "non-delivery",
         clean(to),
         trace,
+    )
+
+
+def spliced(
+    offer_id: str,
+    *,
+    clients: tuple[str, str],
+    octets: int,
+    seconds: float,
+    why: str,
+    trace: str,
+) -> None:
+    """Log that two servers were joined, and are not any more."""
+    _smtpd.info(
+        "%s: joined %s and %s: octets=%d, seconds=%.3g, end=%s, trace=%s",
+        clean(offer_id),
+        *clients,
+        octets,
+        seconds,
+        why,
+        clean(trace),
+    )
+
+
+def turned(offer_id: str, *, at: str, trace: str) -> None:
+    """Log that a call of ours was answered: the other side speaks as a client now."""
+    _delivery.info(
+        "%s: call to %s answered, roles turned, trace=%s",
+        clean(offer_id),
+        at,
+        clean(trace),
+    )
+
+
+def called_in_vain(name: str, *, at: str, why: str, trace: str) -> None:
+    """Log that a call of ours found nobody; the next one follows."""
+    _delivery.info(
+        "%s: call to %s in vain (%s), trace=%s",
+        clean(name),
+        at,
+        clean(why),
+        clean(trace),
     )
 
 

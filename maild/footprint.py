@@ -24,7 +24,7 @@ reads many asks for more meanwhile."""
 UNREAD: Final = 16
 """KiB that may wait in a TLS connection to be read (asyncio: 256): OpenSSL never gives
 back what it once needed for them."""
-UNSENT: Final = 64
+UNSENT: Final = 32
 """KiB that may wait in a TLS connection to be sent (asyncio: 512)."""
 GARBAGE: Final = (700, 3, 1)
 """When Python looks for garbage: objects, then looks at young ones for one at older

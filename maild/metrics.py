@@ -55,7 +55,7 @@ def message_received(octets: int) -> None:
 
 
 def attempt_ended(outcome: str, octets: int) -> None:
-    """Count an attempt: sent, deferred, bounced, offered; its octets on the wire."""
+    """Count an attempt, by its outcome in the delivery line, and its octets sent."""
     ATTEMPTS.labels(outcome).inc()
     OCTETS_SENT.inc(octets)
 

@@ -15,6 +15,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LEAST_SECRET = 20
+"""Characters of a secret that two operators agree on."""
+
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\[\]:\s]+):([0-9]{1,5})")
 
 
@@ -69,6 +72,12 @@ def each_nameserver(texts: Sequence[str]) -> None:
             ipaddress.ip_address(text)
         except ValueError:
             ipaddress.ip_address(host_port(text)[0])
+
+
+def shared_secret(text: str) -> None:
+    """Check what two operators have agreed on: who listens must not guess it."""
+    if text and (len(text) < LEAST_SECRET or not text.isascii()):
+        raise ValueError(f"must have {LEAST_SECRET} characters or more, all ASCII")
 
 
 def positive(number: float) -> None:

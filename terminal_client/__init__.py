@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from terminal_client.contacts import Contact
     from terminal_client.errors import TerminalError
     from terminal_client.library import Item
     from terminal_client.offers import Letter, Waiting
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from terminal_client.transfers import Transfer
 
 __all__ = [
+    "Contact",
     "Item",
     "Letter",
     "Profile",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Contact": "contacts",
     "Item": "library",
     "Letter": "offers",
     "Profile": "profile",

@@ -21,7 +21,9 @@ from terminal_client.errors import TerminalError, UnreadError
 from terminal_client.screen import ProfileOption
 from terminal_client.verbs import number
 from terminal_client.verbs.accept import accept
+from terminal_client.verbs.add import add
 from terminal_client.verbs.attend import attend
+from terminal_client.verbs.contacts import contacts
 from terminal_client.verbs.decline import decline
 from terminal_client.verbs.explain import explain
 from terminal_client.verbs.get import get
@@ -30,11 +32,14 @@ from terminal_client.verbs.inbox import inbox
 from terminal_client.verbs.login import login
 from terminal_client.verbs.logout import logout
 from terminal_client.verbs.ls import ls
+from terminal_client.verbs.me import me
+from terminal_client.verbs.nearby import nearby
 from terminal_client.verbs.offers import offers
 from terminal_client.verbs.requests import requests
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
 from terminal_client.verbs.upload import upload
+from terminal_client.verbs.watch import watch
 
 verbs: Final = typer.Typer(
     name="mshare",
@@ -63,13 +68,21 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare upload --live capture.mkv",
         ),
     ),
+    (
+        watch,
+        (
+            "mshare watch ~/Videos",
+            "mshare watch --install ~/Videos ~/Pictures",
+            "mshare watch --once ~/Videos --json",
+        ),
+    ),
     (ls, ("mshare ls", "mshare ls --json | jq -r '.[].name'")),
     (
         send,
         (
             "mshare send film.mov bob@b.example",
             "mshare send film.mov bob@b.example carol@c.example --note 'as promised'",
-            "mshare send 7hqKzWbV bob@b.example --wait",
+            "mshare send 7hqKzWbV Bob --wait",
             "mshare send film.mov '+1 415 555 0102'",
             "mshare send film.mov bob@b.example --confirm --within 2h",
             "mshare send --live capture.mkv bob@b.example",
@@ -100,6 +113,16 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare get --follow film.mov -o - | mpv -",
         ),
     ),
+    (me, ("mshare me --name Bob --qr", "mshare me --svg me.svg")),
+    (
+        add,
+        (
+            "mshare add 'maild:bob@b.example?name=Bob'",
+            "mshare add bob.svg --name 'Bob from work'",
+        ),
+    ),
+    (contacts, ("mshare contacts", "mshare contacts rm Bob")),
+    (nearby, ("mshare nearby --add", "mshare nearby --visible")),
     (explain, ("mshare explain 5.7.1", "mshare explain 550 5.1.1 no such account")),
 )
 """Each verb with its examples, in the order of a first day."""

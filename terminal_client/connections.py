@@ -50,7 +50,12 @@ class Connections:
             if self._smtp is None or not self._smtp.is_open:
                 self._smtp = SubmissionConnection(self._profile, self._tls)
                 await self._smtp.open(self._password)
-            yield self._smtp
+            try:
+                yield self._smtp
+            except asyncio.CancelledError:
+                # Replies that nobody has heard would be taken for the next ones.
+                self._smtp.abort()
+                raise
 
     async def idle(self, imap: MailboxConnection, patience: float = PATIENCE) -> bool:
         """Wait for news in IDLE; False when others want the connection before any."""

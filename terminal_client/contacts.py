@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import unicodedata
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 """A number as it is dialled from anywhere: at most 15 digits (ITU-T E.164 §6.2.1)."""
 LONGEST_NAME = 100
 """Characters of a name."""
+
+_JOINERS = frozenset("\u200c\u200d")
+"""Invisible, and yet part of how some names and emoji are written."""
 
 # What two people may both be called is no key; a number belongs to one of them.
 _SCHEMA = """
@@ -60,8 +64,12 @@ class Contact:
             "name": self.name,
             "number": self.number,
             "rendezvous": self.rendezvous,
-            "added": datetime.fromtimestamp(self.added, UTC).isoformat(),
+            "added": _moment(self.added),
         }
+
+
+def _moment(seconds: float) -> str | None:
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else None
 
 
 class Contacts:
@@ -114,23 +122,31 @@ class Contacts:
 
     def forget(self, which: str) -> Contact:
         """Forget whoever ``which`` names: an address, a number or a name."""
+        found = self.must_find(which)
+        with self._open() as base:
+            base.execute("DELETE FROM contact WHERE address = ?", (str(found.address),))
+        return found
+
+    def must_find(self, which: str) -> Contact:
+        """Return whoever `find` finds; raise `NoInputError`."""
         found = self.find(which)
         if found is None:
             raise NoInputError(
                 f"there is no contact {which}; `mshare contacts` shows all"
             )
-        with self._open() as base:
-            base.execute("DELETE FROM contact WHERE address = ?", (str(found.address),))
         return found
 
     def find(self, which: str) -> Contact | None:
         """Return whoever an address, a number or a name (in any case) stands for.
 
         Raises `UsageError` when several have this name: none of them is guessed.
+        Nobody's name stands for an address or a number that is not known.
         """
         known, wanted = self.everything(), which.strip().casefold()
-        exact = [c for c in known if wanted in (c.address.key, c.number)]
-        named = exact or [c for c in known if c.name and c.name.casefold() == wanted]
+        if "@" in wanted or wanted.startswith("+"):
+            named = [c for c in known if wanted in (c.address.key, c.number)]
+        else:
+            named = [c for c in known if c.name and c.name.casefold() == wanted]
         if len(named) > 1:
             who = ", ".join(str(contact.address) for contact in named)
             raise UsageError(f"{which} is the name of several: {who}; use an address")
@@ -138,6 +154,21 @@ class Contacts:
 
     def _open(self) -> AbstractContextManager[sqlite3.Connection]:
         return database.opened(self._path, _SCHEMA)
+
+
+def checked_name(text: str) -> str:
+    """Return a name as a person types it; raise `UsageError`."""
+    name = unicodedata.normalize("NFC", text.strip())
+    if not 0 < len(name) <= LONGEST_NAME or not is_plain(name):
+        raise UsageError(f"a name is 1 to {LONGEST_NAME} characters that can be seen")
+    if "@" in name or name.startswith("+"):
+        raise UsageError(f"{text!r} reads like an address or a number, not like a name")
+    return name
+
+
+def is_plain(text: str) -> bool:
+    """Whether a screen shows all of it as what it is (CWE-451)."""
+    return all(c.isprintable() or c in _JOINERS for c in text)
 
 
 def _give_number(base: sqlite3.Connection, contact: Contact, *, moves: bool) -> None:

@@ -73,6 +73,10 @@ class TryLaterError(TerminalError):
     status = os.EX_TEMPFAIL
 
 
+class NoRoomError(TryLaterError):
+    """The server has no room for it now: on its device, or in the account."""
+
+
 class CutError(TryLaterError):
     """The connection ended, or the server went silent: another one may go on."""
 
@@ -127,8 +131,10 @@ def from_reply(reply: Reply, doing: str) -> TerminalError:
     if reply.code == 421:  # the server is closing (RFC 5321 §3.8)
         return CutError(f"{sentence}; try again")
     if reply.detail == "2.2":  # RFC 3463 §3.3: mailbox full
-        kind = TryLaterError if reply.is_temporary else UnavailableError
+        kind = NoRoomError if reply.is_temporary else UnavailableError
         return kind(f"{sentence}; {MAKE_ROOM}")
+    if reply.is_temporary and reply.detail == "3.1":  # RFC 3463 §3.4: system full
+        return NoRoomError(f"{sentence}; try again later")
     if reply.is_temporary:
         return TryLaterError(f"{sentence}; try again later")
     if reply.code in {500, 501, 502, 503, 504}:

@@ -92,25 +92,26 @@ class Item:
 
 
 async def held_under(
-    connection: MailboxConnection, number: str, size: int
+    connection: MailboxConnection, number: str, code: str, size: int
 ) -> list[Held]:
     """Ask what the server holds under a number of Table 1 (seed 211, 212).
 
-    ``size``: octets of the file, because the largest need another greeting.
+    ``size``: octets of the file, because the largest need another greeting.  ``code``
+    is named only where too many numbers hold this one: 1123 holds 123.
     """
-    uids = await mailbox.open_and_search(
-        connection,
-        LIBRARY,
-        ["HEADER", "Share-Number", number],
-        large=base64_size(size) > _LARGE,
-    )
+    wanted = ["HEADER", "Share-Number", number]
+    large = base64_size(size) > _LARGE
+    uids = await mailbox.open_and_search(connection, LIBRARY, wanted, large=large)
+    if len(uids) > _NEWEST:
+        ours = await mailbox.search(connection, *wanted, "HEADER", "Share-Code", code)
+        uids = sorted({*uids[-_NEWEST:], *ours[-_NEWEST:]})
     if not uids:
         return []
-    wanted = "FLAGS " + mailbox.header_items(
+    names = "FLAGS " + mailbox.header_items(
         "Share-Number", "Share-Code", "Share-Terminal", "Share-Item", "Share-SHA256"
     )
     found = []
-    for facts in await mailbox.fetch(connection, uids[-_NEWEST:], wanted):
+    for facts in await mailbox.fetch(connection, uids, names):
         fields = mailbox.headers(facts)
         found.append(
             Held(

@@ -9,9 +9,11 @@ but touch the disk: make them in a thread.
 
 from __future__ import annotations
 
+import re
 import secrets
 import sqlite3
 import string
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -34,7 +36,11 @@ CREATE TABLE IF NOT EXISTS table1 (
     ctime_ns INTEGER NOT NULL,
     sha256   TEXT
 ) STRICT;
+CREATE INDEX IF NOT EXISTS table1_size ON table1 (size, mtime_ns);
 """
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+"""A number that can be in Table 1, whatever a server says."""
 
 
 def fresh_code() -> str:
@@ -69,6 +75,45 @@ class Memory:
                 "SELECT * FROM table1 WHERE path = ?", (path_text(path),)
             ).fetchone()
             return _remembered(row) if row else None
+
+    def by_number(self, number: str, code: str) -> Remembered | None:
+        """Return the row of an own upload, unless it was uploaded anew since."""
+        with self._open() as base:
+            row = base.execute(
+                "SELECT * FROM table1 WHERE number = ? AND code = ?",
+                (int(number) if _NUMBER.fullmatch(number) else -1, code),
+            ).fetchone()
+            return _remembered(row) if row else None
+
+    def by_paths(self, paths: Sequence[Path]) -> dict[Path, Remembered]:
+        """Return the rows of a few files."""
+        with self._open() as base:
+            found = {}
+            for path in paths:
+                row = base.execute(
+                    "SELECT * FROM table1 WHERE path = ?", (path_text(path),)
+                ).fetchone()
+                if row:
+                    found[path] = _remembered(row)
+            return found
+
+    def alike(self, shape: Shape) -> list[Remembered]:
+        """Return the rows of files with this size and modification time."""
+        with self._open() as base:
+            rows = base.execute(
+                "SELECT * FROM table1 WHERE size = ? AND mtime_ns = ? LIMIT 100",
+                (shape.size, shape.mtime_ns),
+            )
+            return [_remembered(row) for row in rows]
+
+    def move(self, entry: Remembered, path: Path, shape: Shape) -> None:
+        """Note that a file is somewhere else now, as the same number."""
+        with self._open() as base:
+            base.execute(
+                "UPDATE OR IGNORE table1 SET path = ?, ctime_ns = ?"
+                " WHERE number = ? AND code = ?",
+                (path_text(path), shape.ctime_ns, int(entry.number), entry.code),
+            )
 
     def everything(self) -> list[Remembered]:
         """Return the whole table, by number."""

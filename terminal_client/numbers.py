@@ -43,7 +43,7 @@ def of_rendezvous(text: str) -> Address:
         raise UsageError(
             f"{text!r} says no rendezvous; write it as +14155550101@rcs.example"
         )
-    return Address(_normal(typed), addresses.recipient(f"number@{domain}").domain)
+    return Address(normal(typed), addresses.recipient(f"number@{domain}").domain)
 
 
 def meant(text: str, own: Profile | None) -> Address | None:
@@ -54,14 +54,15 @@ def meant(text: str, own: Profile | None) -> Address | None:
     if number.looks_like_number(text.strip()):
         if own is None:
             raise SetUpError(f"{text} is a number, but {NONE}")
-        return Address(_normal(text), own.address.domain)
+        return Address(normal(text), own.address.domain)
     typed, _, domain = text.strip().rpartition("@")
     if own is None or domain.lower() != own.address.domain:
         return None
-    return Address(_normal(typed), own.address.domain)
+    return Address(normal(typed), own.address.domain)
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
+    """Return a number in its canonical form; raise `UsageError`."""
     try:
         return number.normal(text)
     except number.NumberError as error:

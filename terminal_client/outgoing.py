@@ -115,16 +115,22 @@ class Outgoing:
         finally:
             await noted.settle()
 
-    async def _drop_another(self, file: LocalFile) -> None:
-        """Give up the upload of what was in the file before it changed, if any."""
-        entry = await asyncio.to_thread(self._memory.by_path, file.path)
-        if entry is not None and entry.shape != file.shape:
+    async def abandon(self, path: Path) -> None:
+        """Give up the upload of a file that is gone, if one was cut."""
+        entry = await asyncio.to_thread(self._memory.by_path, path)
+        if entry is not None:
             account = str(self._profile.address)
             old = await asyncio.to_thread(
                 self._journal.find, entry, entry.shape, account
             )
             if old is not None:
                 await self._give_up(old)
+
+    async def _drop_another(self, file: LocalFile) -> None:
+        """Give up the upload of what was in the file before it changed, if any."""
+        entry = await asyncio.to_thread(self._memory.by_path, file.path)
+        if entry is not None and entry.shape != file.shape:
+            await self.abandon(file.path)
 
     async def _give_up(self, begun: Begun) -> None:
         """Forget an upload here and there: it was shown, and will never be whole.

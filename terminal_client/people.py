@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-only
-"""Whom a person means: a mail address, or a number whose address is asked for."""
+"""Whom a person means: a mail address, a contact's name, or a number that is asked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from maild.mail import number
 from maild.mail.address import Address
 from terminal_client import addresses, numbers
+from terminal_client.contacts import Contacts
+from terminal_client.errors import UsageError
 from terminal_client.profile import Profile
 from terminal_client.rendezvous import Rendezvous, in_silence
 
@@ -29,19 +32,20 @@ class People:
     """The people that one profile can reach."""
 
     def __init__(self, who: Profile) -> None:
+        self.contacts = Contacts(who.memory_file)
         self._profile = who
         self._rendezvous: Rendezvous | None = None
 
     async def rendezvous(self) -> Rendezvous:
         """Return this terminal at its rendezvous; `SetUpError` without a number."""
         if self._rendezvous is None:
-            number = await asyncio.to_thread(numbers.must_load, self._profile)
-            self._rendezvous = await Rendezvous.of(self._profile, number)
+            login = await asyncio.to_thread(numbers.must_load, self._profile)
+            self._rendezvous = await Rendezvous.of(self._profile, login)
         return self._rendezvous
 
-    async def tell_home(self, number: Profile, password: str) -> None:
+    async def tell_home(self, login: Profile, password: str) -> None:
         """Log in to a rendezvous, and tell it where our mail goes."""
-        rendezvous = Rendezvous(self._profile, number, password)
+        rendezvous = Rendezvous(self._profile, login, password)
         try:
             await rendezvous.log_in(self._profile.address)
         finally:
@@ -62,8 +66,7 @@ class People:
 
         All are looked at before the first is asked.
         """
-        own = await asyncio.to_thread(numbers.load, self._profile)
-        found = [_read(each, own) for each in recipients]
+        found = await asyncio.to_thread(self._read, recipients)
         return [
             await self._asked(each, wait=wait, tell=tell)
             if isinstance(each, _Number)
@@ -71,11 +74,49 @@ class People:
             for each in found
         ]
 
+    def _read(self, recipients: Sequence[Recipient]) -> list[Addressee | _Number]:
+        own = numbers.load(self._profile)
+        return [self._meant(each, own) for each in recipients]
+
+    def _meant(self, who: Recipient, own: Profile | None) -> Addressee | _Number:
+        if isinstance(who, Addressee):
+            return who
+        if isinstance(who, Address):
+            return Addressee(who)
+        if number.looks_like_number(who.strip()):
+            return self._numbered(who, own)
+        if "@" not in who:
+            return self._named(who, own)
+        found = numbers.meant(who, own)
+        return Addressee(addresses.recipient(who)) if found is None else _Number(found)
+
+    def _numbered(self, text: str, own: Profile | None) -> Addressee | _Number:
+        """Return a number that is to be asked; without one of ours, who is known."""
+        known = None
+        if own is None:
+            known = self.contacts.by_number(numbers.normal(text))
+        if known is not None:
+            return Addressee(known.address)
+        found = numbers.meant(text, own)
+        assert found is not None
+        return _Number(found)
+
+    def _named(self, text: str, own: Profile | None) -> Addressee:
+        """Return a contact; `UsageError` says what to do."""
+        contact = self.contacts.find(text)
+        if contact is None:
+            raise UsageError(
+                f"{text!r} is neither a mail address nor a contact; `mshare contacts` "
+                "shows whom you know, `mshare add` makes somebody known"
+            )
+        is_ours = own is not None and contact.rendezvous == own.address.domain
+        return Addressee(contact.address, contact.rendezvous if is_ours else "")
+
     async def _asked(
-        self, number: _Number, *, wait: bool, tell: Callable[[str], None]
+        self, asked: _Number, *, wait: bool, tell: Callable[[str], None]
     ) -> Addressee:
         rendezvous = await self.rendezvous()
-        contact = await rendezvous.contact(number.address, wait=wait, tell=tell)
+        contact = await rendezvous.contact(asked.address, wait=wait, tell=tell)
         return Addressee(contact.address, contact.rendezvous)
 
     async def close(self) -> None:
@@ -89,12 +130,8 @@ class _Number:
     address: Address
 
 
-def _read(recipient: Recipient, own: Profile | None) -> Addressee | _Number:
-    if isinstance(recipient, Addressee):
-        return recipient
-    if isinstance(recipient, Address):
-        return Addressee(recipient)
-    number = numbers.meant(recipient, own)
-    if number is not None:
-        return _Number(number)
-    return Addressee(addresses.recipient(recipient))
+def check(texts: Sequence[str]) -> None:
+    """Raise `UsageError` for what is meant as a mail address and is none."""
+    for text in texts:
+        if "@" in text and not text.strip().startswith("+"):
+            addresses.recipient(text)

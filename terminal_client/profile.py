@@ -6,6 +6,7 @@ A profile is a directory, mode 0700::
     <base>/<name>/profile.toml     which account, on which servers
     <base>/<name>/secret           the password, 0600; absent when a keyring holds it
     <base>/<name>/memory.sqlite    Table 1 (`terminal_client.memory`), 0600
+    <base>/<name>/watch.toml       watched folders (`terminal_client.folders`), 0600
 
 ``<base>`` is ``$MSHARE_HOME`` when set, else ``mshare/profiles`` in the user's
 configuration directory.  A profile is named by ``--profile`` or ``$MSHARE_PROFILE``

@@ -24,6 +24,10 @@ PIECE = 1 << 20
 """Octets read and hashed at a time, in a thread."""
 
 
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Neither a link nor a pipe that was put there meanwhile is followed or waited for."""
+
+
 def shape_of(found: os.stat_result) -> Shape:
     """Return what the upload check compares."""
     return Shape(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -132,7 +136,11 @@ def open_file(path: Path) -> LocalFile:
             raise NoInputError(f"{path} is a directory; send an archive of it instead")
         if not stat.S_ISREG(kind):
             raise NoInputError(f"{path} is not a regular file")
-        return LocalFile(absolute, absolute.open("rb", buffering=0))
+        file = os.fdopen(os.open(absolute, _FLAGS), "rb", buffering=0)
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise NoInputError(f"{path} is not a regular file")
+        return LocalFile(absolute, file)
     except FileNotFoundError:
         raise NoInputError(f"there is no file {path}") from None
     except (OSError, RuntimeError) as error:

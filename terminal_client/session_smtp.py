@@ -244,6 +244,7 @@ class SubmissionConnection:
     def _lost(self, error: Exception | None = None) -> errors.CutError:
         place = self._profile.submission
         if isinstance(error, TimeoutError):
+            self.abort()  # a reply that comes late would be taken for another one
             return errors.CutError(
                 f"the submission server at {place} went silent; try again"
             )

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -40,6 +40,7 @@ from terminal_client.attending import Attending, News
 from terminal_client.awaiting import Awaiting
 from terminal_client.connections import Connections
 from terminal_client.deciding import Decision
+from terminal_client.folders.told import Happening, Tally
 from terminal_client.library import Item
 from terminal_client.live import LiveUploads
 from terminal_client.live_spool import Spool
@@ -65,6 +66,15 @@ def _in_silence() -> None:
 
 def _nobody(done: int, total: int) -> None:
     """Show no progress."""
+
+
+def _nothing_happens(what: Happening) -> None:
+    """Need no word of what a watch does."""
+
+
+def _unseen(name: str) -> AbstractContextManager[Progress]:
+    """Show no progress of a file."""
+    return nullcontext(_nobody)
 
 
 def _nobody_is_told(text: str) -> None:
@@ -158,6 +168,38 @@ class Terminal:
         """Bring into the Library what killed terminals have recorded of pipes."""
         return await self._live.finish_abandoned(progress)
 
+    async def watch(
+        self,
+        folders: Iterable[Path],
+        *,
+        once: bool = False,
+        on_metered: bool = False,
+        patient: bool = False,
+        tell: Callable[[Happening], None] = _nothing_happens,
+        show: Callable[[str], AbstractContextManager[Progress]] = _unseen,
+    ) -> Tally:
+        """Upload what is in folders, and what comes into them, until cancelled.
+
+        Only while the network is not metered, unless ``on_metered``; ``once``: what is
+        there, then return; ``patient``: a folder that is missing is waited for.
+        ``tell`` hears what happens, ``show`` gives the progress of a named file.
+        """
+        from terminal_client.folders import start  # events and D-Bus take a while
+        from terminal_client.folders.carrier import Carrier
+
+        carrier = Carrier(self._uploads, self.memory, self._connections)
+        spared = [self.profile.directory.resolve()]
+        return await start.watch(
+            carrier,
+            folders,
+            spared,
+            tell,
+            show,
+            once=once,
+            on_metered=on_metered,
+            patient=patient,
+        )
+
     # Sending: seed 213
 
     async def ask(self, *recipients: Recipient) -> None:
@@ -179,7 +221,7 @@ class Terminal:
         """Command the server to send an item; a `Path` is uploaded if needed.
 
         A string names an item by id or file name.  One transfer for each recipient: a
-        mail address, or a number, whose address is asked for unless it is known.
+        mail address, a contact's name, or a number, which is asked unless it is known.
         What has to be uploaded is sent meanwhile: ``queued`` is told when the server
         has taken the commands; this returns when it has all of the item, too.
 

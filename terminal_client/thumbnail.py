@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import warnings
+from itertools import product
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from maild.mail.thumbnail import MOST_OCTETS, is_one
@@ -28,8 +29,8 @@ PATIENCE: Final = 10.0
 """Seconds in all: nobody waits longer for a small picture."""
 MOST_PIXELS: Final = 100 * 10**6
 """Pixels that are decoded; a JPEG is decoded at a fraction of its size."""
-SIDE: Final = 256
-"""Pixels of the thumbnail's longer side."""
+SIDES: Final = (256, 160, 96)
+"""Pixels of the thumbnail's longer side: the first at which it is small enough."""
 FORMATS: Final = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")
 """What is opened; of an animation or a document of pages only the first."""
 _QUALITIES: Final = (85, 70, 55, 40, 25)
@@ -72,11 +73,12 @@ def draw() -> bytes:
         os.fdopen(0, "rb", closefd=False) as file,
         Image.open(file, formats=[f for f in FORMATS if f in Image.OPEN]) as picture,
     ):
-        picture.draft("RGB", (2 * SIDE, 2 * SIDE))
+        picture.draft("RGB", (2 * SIDES[0], 2 * SIDES[0]))
         if picture.width * picture.height > MOST_PIXELS:
             raise ValueError("too many pixels")
-        picture.thumbnail((SIDE, SIDE))
-        return _small(ImageOps.exif_transpose(picture))
+        shown = picture.convert("RGBA") if picture.mode in ("1", "P", "PA") else picture
+        shown.thumbnail((SIDES[0], SIDES[0]))
+        return _small(ImageOps.exif_transpose(shown))
 
 
 def _small(picture: Image) -> bytes:
@@ -88,8 +90,9 @@ def _small(picture: Image) -> bytes:
     flat = Image.new("RGB", picture.size, "white")
     shown = picture.convert("RGBA")
     flat.paste(shown, mask=shown.getchannel("A"))
-    for quality in _QUALITIES:
+    for side, quality in product(SIDES, _QUALITIES):
         out = io.BytesIO()
+        flat.thumbnail((side, side))
         flat.save(out, "JPEG", quality=quality, optimize=True)
         if out.tell() <= MOST_OCTETS:
             return out.getvalue()

@@ -48,6 +48,8 @@ class Transfer:
     """When it was sent, in Unix seconds; 0 when the server does not say."""
     rate: int = 0
     """Octets a second that the other server acknowledges, while it moves."""
+    route: str = ""
+    """How content went last: ``direct``, by a rendezvous, or both in turn."""
     expires: int = 0
     """Until when it may take: to be answered, to be let go, or to arrive."""
     confirm: int = 0
@@ -180,6 +182,7 @@ def _renewed(transfer: Transfer, detail: dict[str, Any]) -> Transfer:
         confirm=_number(detail.get("confirm")),
         status=str(detail.get("status") or ""),
         reply=str(detail.get("reply") or ""),
+        route=str(detail.get("route") or ""),
     )
 
 
@@ -213,6 +216,7 @@ def _transfer(id_: str, facts: dict[str, Any], detail: dict[str, Any]) -> Transf
         reply=str(detail.get("reply") or ""),
         created=_number(detail.get("created")),
         rate=_number(detail.get("rate")),
+        route=str(detail.get("route") or ""),
         expires=_number(detail.get("expires")),
         confirm=_number(detail.get("confirm")),
     )

@@ -38,7 +38,8 @@ class Uploads:
         if await self._is_untouched(entry, absolute, shape):
             terminal = await asyncio.to_thread(self._memory.terminal)
             async with self._connections.imap() as imap:
-                held = await library.held_under(imap, entry.number, shape.size)
+                number, code = entry.number, entry.code
+                held = await library.held_under(imap, number, code, shape.size)
             outcome = matching.match(entry, terminal, held)
         await asyncio.to_thread(self._memory.set_sharing, entry, outcome.sharing)
         return outcome
@@ -82,6 +83,10 @@ class Uploads:
             )
         return await self.arrived(entry, receipt, attempts)
 
+    async def abandon(self, path: Path) -> None:
+        """Give up the upload of a file that is gone, if one was cut."""
+        await self._outgoing.abandon(path)
+
     async def arrived(
         self, entry: Remembered, receipt: Receipt, attempts: Attempts
     ) -> Item:
@@ -97,7 +102,7 @@ class Uploads:
     async def _held_now(self, entry: Remembered, size: int) -> Item | None:
         """Return the item that an upload became."""
         async with self._connections.imap() as imap:
-            held = await library.held_under(imap, entry.number, size)
+            held = await library.held_under(imap, entry.number, entry.code, size)
         ours = [h for h in held if h.code == entry.code]
         return await self._item_at(ours[-1].uid) if ours else None
 
@@ -113,7 +118,7 @@ class Uploads:
 def with_digest(memory: Memory, item: Item) -> Item:
     """Add what Table 1 knows of an own upload; waits for the disk."""
     if item.sha256 is None and item.code is not None:
-        for entry in memory.everything():
-            if (entry.code, entry.number) == (item.code, item.number):
-                return replace(item, sha256=entry.sha256)
+        entry = memory.by_number(item.number or "", item.code)
+        if entry is not None:
+            return replace(item, sha256=entry.sha256)
     return item

@@ -20,17 +20,18 @@ import logging
 from maild import delivery_log
 from maild.delivery import letter, parcel
 from maild.delivery.client import Session, Tls
+from maild.delivery.journey import Journey
+from maild.delivery.ladder import DIRECT
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
-from maild.delivery.outcome import Outcome, failed, ready
-from maild.delivery.push import NOT_OURS, Push
+from maild.delivery.outcome import READY, Outcome, failed
+from maild.delivery.push import NOT_OURS
 from maild.delivery.record import Record
 from maild.delivery.route import Route
+from maild.delivery.sockets import UnreachableError
 from maild.delivery.trust import InsecureError
 from maild.delivery.work import Means, Tally
 from maild.mail.compose import Facts
-from maild.mail.envelope import Body, MailFrom, RcptTo
-from maild.mail.offer import proof
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.mail.transfer import Event, IllegalTransitionError, Kind
 from maild.store import items, messages
@@ -41,11 +42,6 @@ from maild.store.transfers import Transfer
 _log = logging.getLogger("maild.delivery")
 
 GONE = Reply(554, "6.0", "the item or message is not there any more")
-TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
-NEEDS_SMTPUTF8 = letter.NEEDS_SMTPUTF8
-STALL = 30.0
-"""Seconds that a push waits for a source that does not grow: then others may have its
-slot, and it is due again as soon as the source goes on."""
 _TOLD_TO_OURS = frozenset({Kind.WITHDRAWAL, Kind.RELAY})
 STOPPED = Reply(451, "3.2", "the attempt was stopped")
 
@@ -59,8 +55,9 @@ class Attempt:
         self._tally = Tally(means.store.clock())
         self._record = Record(transfer, means, self._tally)
         self._session: Session | None = None
-        self._secret = ""
-        """What a peer may repeat to us and nobody may read: the proof."""
+        self._journey = Journey(
+            transfer, means, self._tally, self._record, self._talk_to, self._hang_up
+        )
         self._offers = False
         """Whether an offer is on its way: the server may have it, or not."""
         self.is_decided = False
@@ -72,7 +69,7 @@ class Attempt:
         Cancelled, it drops the connection and leaves the record to whoever cancelled.
         """
         try:
-            outcome = (await self._outcome()).without(self._secret)
+            outcome = (await self._outcome()).without(self._journey.secret)
         except asyncio.CancelledError:
             if self._session is not None:
                 self._session.channel.abort()
@@ -122,7 +119,7 @@ class Attempt:
                 passed = await self._by_rendezvous(octets)
                 if passed is not None:
                     return passed
-            route = await means.router.find(transfer.recipient.domain)
+            route = await self._journey.find()
             secret = ticketed or transfer.carries_ticket
             level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
             if transfer.kind in _TOLD_TO_OURS:
@@ -131,7 +128,7 @@ class Attempt:
                 return await self._mail(route, level, octets)
             item = await self._item()
             if ticketed:
-                return await self._push(route, level, octets, item)
+                return await self._journey.push(route, level, octets, item)
             session = await self._connect_to_offer(route)
             if session.takes_pushes:
                 return await self._offer(session, octets, item)
@@ -175,12 +172,22 @@ class Attempt:
 
     async def _connect(self, route: Route, level: Tls) -> Session:
         self._tally.relay = ", ".join(map(str, route.stops[:1]))
-        session = await self._means.client.connect(route, level)
+        try:
+            session = await self._means.client.connect(route, level)
+        except UnreachableError:
+            called = await self._journey.called(route)
+            if called is None:
+                raise
+            session = called
+        self._talk_to(session)
+        return session
+
+    def _talk_to(self, session: Session) -> None:
         self._session = session
         self._tally.relay = str(session.stop)
         self._tally.tls = session.tls
+        self._tally.ways.append(session.via or DIRECT)
         self._tally.start_talking()
-        return session
 
     async def _connect_to_offer(self, route: Route) -> Session:
         """Make no offer to a server of ours to which the content could not follow.
@@ -203,7 +210,7 @@ class Attempt:
             raise NotFoundError("a share without an item")
         return await self._means.store.index.read(items.get, account, item)
 
-    # -- the things an attempt can do ----------------------------------------
+    # -- what an attempt can do but for pushing ----------------------------------------
 
     async def _mail(self, route: Route, level: Tls, octets: Octets) -> Outcome:
         mail = await self._letter()
@@ -254,57 +261,9 @@ class Attempt:
         mail = Letter(transfer.sender, transfer.recipient, rope)
         if transfer.confirm:
             await letter.ask(session, mail, octets)
-            return ready(0, item.size)
+            return READY
         if not await parcel.is_whole(means.store, item):
             raise ReplyError(parcel.NOT_WHOLE_YET)
         reply = await letter.send(session, mail, octets, self._tally)
         self._tally.landed = item.size
         return Outcome(Event.DELIVER, reply)
-
-    async def _push(
-        self, route: Route, level: Tls, octets: Octets, item: Item
-    ) -> Outcome:
-        """Seed 214-218: content leaves only behind the proof that it is wanted.
-
-        QUIT behind the envelope ends a preparation: RSET would give up what is there.
-        """
-        transfer, means = self._transfer, self._means
-        if transfer.ticket_size is not None and item.size > transfer.ticket_size:
-            raise ReplyError(TOO_LARGE_FOR_TICKET)
-        goods = await parcel.frozen(
-            transfer, item, means.identity.hostname, means.store
-        )
-        session = await self._connect(route, level)
-        mail = self._push_mail(session, goods.total)
-        with means.progress.of(transfer.id) as report:
-            stall = min(means.settings.idle_timeout, STALL)
-            push = Push(session, goods, means.store, octets, self._tally, report, stall)
-            offset = await push.begin(mail, RcptTo(transfer.recipient))
-            if transfer.confirm:
-                self._tally.offset = offset
-                return ready(offset, goods.total)
-            await self._record.content_starts(offset, goods.total)
-            reply = await push.send(offset)
-        if not parcel.agrees(reply, push.sha256, item.size):
-            return failed(parcel.OTHER_OCTETS)
-        self._tally.landed = item.size
-        return Outcome(Event.DELIVER, reply)
-
-    def _push_mail(self, session: Session, total: int) -> MailFrom:
-        transfer = self._transfer
-        assert transfer.ticket is not None
-        assert transfer.sender is not None
-        proven = proof(
-            transfer.ticket, transfer.id, transfer.sender, transfer.recipient
-        )
-        self._secret = proven
-        smtputf8 = not (transfer.sender.is_ascii and transfer.recipient.is_ascii)
-        if smtputf8 and "SMTPUTF8" not in session.ehlo:
-            raise ReplyError(NEEDS_SMTPUTF8)
-        return MailFrom(
-            transfer.sender,
-            size=total,
-            body=Body.BINARY,
-            smtputf8=smtputf8,
-            transid=f"{proven}@{transfer.sender.domain}",
-        )

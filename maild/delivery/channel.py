@@ -21,7 +21,7 @@ PIECE = 1024 * 1024
 """Octets given to sendfile at once: what one idle timer covers."""
 AT_ONCE = 64 * 1024
 """Octets given to TLS at once: it keeps what room it needed for them."""
-HIGH_WATER = 64 * 1024
+HIGH_WATER = 32 * 1024
 """Octets that may wait to be sent before the sender waits (asyncio: 512 KiB in TLS)."""
 FAREWELL = 5.0
 """Seconds that QUIT waits for its 221; nothing depends on it."""

@@ -21,11 +21,16 @@ from maild.delivery import trust
 from maild.delivery.channel import Channel
 from maild.delivery.route import Route, Stop
 from maild.delivery.settings import DeliverySettings
+from maild.delivery.sockets import UnreachableError, open_socket
 from maild.delivery.trust import Trust
 from maild.identity import Identity
 from maild.mail.reply import Reply, ReplyError
 from maild.wire.smtp_reply import Ehlo, format_reply, parse_ehlo
 from maild.wire.smtp_reply import ReplyReader as _ReplyReader
+
+JOINED = 30.0
+"""Seconds for each reply up to EHLO in TLS by a detour: whoever waited there may be
+gone without having said so."""
 
 
 class Tls(Enum):
@@ -52,11 +57,25 @@ class Session:
     ehlo: Ehlo
     tls: str
     """The protocol version, or "none"."""
+    via: str = ""
+    """The rendezvous by way of which it is reached; "" if directly."""
 
     @property
     def takes_pushes(self) -> bool:
         """Whether the server is one of ours: content can be offered and pushed."""
         return all(k in self.ehlo for k in ("CHECKPOINT", "CHUNKING", "BINARYMIME"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """Who is being talked to, as far as the conversation needs to know."""
+
+    stop: Stop
+    name: str
+    """For SNI."""
+    names: frozenset[str]
+    """Of which the certificate must have one."""
+    via: str = ""
 
 
 class Client:
@@ -92,60 +111,58 @@ class Client:
             return await self._open(route, stop, Tls.NEVER)
 
     async def _open(self, route: Route, stop: Stop, level: Tls) -> Session:
-        connection = await self._tcp(stop)
+        connection = await open_socket(stop, self._settings.connect_timeout)
+        peer = _Peer(stop, _server_name(route, stop), route.certificate_names(stop))
+        return await self._talk(connection, route, peer, level)
+
+    async def connect_by(
+        self, connection: socket.socket, route: Route, stop: Stop, via: str
+    ) -> Session:
+        """Return a session with the server that ``connection`` has been joined to.
+
+        ``stop`` is where it was joined: its names say nothing about the server, which
+        has to prove that it is the one of ``route``, and hears no content else.
+        """
+        names = [each.host.lower() for each in route.stops if not each.is_literal]
+        name = names[0] if names else route.domain
+        peer = _Peer(stop, name, frozenset({route.domain, *names}), via)
+        return await self._talk(connection, route, peer, Tls.TRUSTED)
+
+    async def _talk(
+        self, connection: socket.socket, route: Route, peer: _Peer, level: Tls
+    ) -> Session:
+        """Greet and secure; the connection is closed when that fails."""
+        stop = peer.stop
         smtp = aiosmtplib.SMTP(
             hostname=stop.host,
             sock=connection,
             start_tls=False,
             local_hostname=self._identity.hostname,
-            timeout=self._settings.idle_timeout,
+            timeout=min(self._settings.idle_timeout, JOINED)
+            if peer.via
+            else self._settings.idle_timeout,
         )
         try:
             await smtp.connect()
             ehlo = await _greet(smtp)
             if level is not Tls.NEVER:
-                ehlo = await self._secure(smtp, ehlo, route, stop, level)
-            return self._session(smtp, ehlo, stop)
+                ehlo = await self._secure(smtp, ehlo, route, peer, level)
+            return self._session(smtp, ehlo, peer)
         except errors.SMTPResponseException as error:
             smtp.close()
             raise ReplyError(_reply(error.code, error.message)) from error
         except (TimeoutError, errors.SMTPException, OSError) as error:
             smtp.close()
-            raise ReplyError(_broken(stop, error)) from error
+            raise UnreachableError(_broken(stop, error)) from error
         except BaseException:
             smtp.close()
             raise
 
-    async def _tcp(self, stop: Stop) -> socket.socket:
-        """Connect to exactly the address that was judged."""
-        family = socket.AF_INET if stop.ip.version == 4 else socket.AF_INET6
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            async with asyncio.timeout(self._settings.connect_timeout):
-                await asyncio.get_running_loop().sock_connect(
-                    connection, (str(stop.ip), stop.port)
-                )
-        except TimeoutError as error:
-            connection.close()
-            raise ReplyError(
-                Reply(451, "4.1", f"connection to {stop} timed out")
-            ) from error
-        except OSError as error:
-            connection.close()
-            raise ReplyError(
-                Reply(451, "4.1", f"connection to {stop} {_why(error)}")
-            ) from error
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
     async def _secure(
-        self, smtp: aiosmtplib.SMTP, ehlo: Ehlo, route: Route, stop: Stop, level: Tls
+        self, smtp: aiosmtplib.SMTP, ehlo: Ehlo, route: Route, peer: _Peer, level: Tls
     ) -> Ehlo:
         """STARTTLS when offered; then the peer's extensions anew (RFC 3207 §4.2)."""
+        stop = peer.stop
         pinned = route.peer.fingerprint
         if "STARTTLS" not in ehlo:
             if level is Tls.TRUSTED or pinned:
@@ -154,39 +171,38 @@ class Client:
         by_ca = level is Tls.TRUSTED and not pinned
         context = self._trust.checking if by_ca else self._trust.blind
         try:
-            await smtp.starttls(
-                server_hostname=_server_name(route, stop), tls_context=context
-            )
+            await smtp.starttls(server_hostname=peer.name, tls_context=context)
         except ssl.SSLCertVerificationError as error:
             raise trust.untrusted(str(stop), error.verify_message) from error
         except (ssl.SSLError, errors.SMTPResponseException, OSError) as error:
             if level is Tls.TRUSTED or pinned:
                 raise trust.untrusted(str(stop), "the handshake failed") from error
             raise _TlsFailedError from error
-        self._check_certificate(smtp, route, stop, by_ca=by_ca)
+        self._check_certificate(smtp, route, peer, by_ca=by_ca)
         return await _greet(smtp)
 
     def _check_certificate(
-        self, smtp: aiosmtplib.SMTP, route: Route, stop: Stop, *, by_ca: bool
+        self, smtp: aiosmtplib.SMTP, route: Route, peer: _Peer, *, by_ca: bool
     ) -> None:
         layer = smtp.get_transport_info("ssl_object")
         if route.peer.fingerprint:
             der = layer.getpeercert(binary_form=True)
-            trust.check_fingerprint(der, route.peer.fingerprint, str(stop))
+            trust.check_fingerprint(der, route.peer.fingerprint, str(peer.stop))
         elif by_ca:
-            names = set(route.certificate_names(stop))
+            names = set(peer.names)
             if route.domain in self._identity.domains:
                 names.add(self._identity.hostname)
-            trust.check_names(layer.getpeercert(), names, str(stop))
+            trust.check_names(layer.getpeercert(), names, str(peer.stop))
 
-    def _session(self, smtp: aiosmtplib.SMTP, ehlo: Ehlo, stop: Stop) -> Session:
+    def _session(self, smtp: aiosmtplib.SMTP, ehlo: Ehlo, peer: _Peer) -> Session:
+        stop = peer.stop
         if smtp.transport is None:
             raise ReplyError(Reply(451, "4.2", f"lost connection with {stop}"))
         transport = cast(asyncio.Transport, smtp.transport)
         layer = transport.get_extra_info("ssl_object")
         version = layer.version() if layer is not None else None
         channel = Channel(transport, str(stop), self._settings.idle_timeout)
-        return Session(stop, channel, ehlo, version or "none")
+        return Session(stop, channel, ehlo, version or "none", peer.via)
 
 
 async def _greet(smtp: aiosmtplib.SMTP) -> Ehlo:
@@ -218,9 +234,3 @@ def _broken(stop: Stop, error: Exception) -> Reply:
     if isinstance(error, TimeoutError):
         return Reply(451, "4.2", f"conversation with {stop} timed out before MAIL")
     return Reply(451, "4.2", f"lost connection with {stop} before MAIL")
-
-
-def _why(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "refused"
-    return f"failed: {(error.strerror or 'unreachable').lower()}"

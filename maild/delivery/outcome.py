@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from maild import delivery_log
 from maild.delivery.work import Tally
 from maild.mail.reply import Reply
-from maild.mail.transfer import Event, IllegalTransitionError
+from maild.mail.transfer import Event, IllegalTransitionError, State
 from maild.store import trace, transfers
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
@@ -56,19 +56,18 @@ def failed(reply: Reply) -> Outcome:
     return Outcome(event, reply)
 
 
-def ready(offset: int, total: int) -> Outcome:
-    """Return the outcome of asking a next hop that would take the content.
-
-    It has ``offset`` of its ``total`` octets already.
-    """
-    there = f", {offset} of {total} octets are there" if offset else ""
-    return Outcome(Event.PREPARE, Reply(250, "1.5", f"the server would take it{there}"))
+READY = Outcome(Event.PREPARE, Reply(250, "1.5", "the server would take it"))
+"""Of an attempt whose content waits for the sender's go."""
 
 
-def content_starts(tx: Tx, transfer: Transfer, now: float, event: TraceEvent) -> None:
-    """Record that the server let content through (a job)."""
+def content_flows(
+    tx: Tx, transfer: Transfer, route: str, now: float, event: TraceEvent
+) -> None:
+    """Record that the server lets content through, and by which way (a job)."""
     _check(tx, transfer)
-    transfers.advance(tx, transfer.id, Event.CONTENT_STARTS, now)
+    transfers.routed(tx, transfer.id, route)
+    if transfers.get(tx, transfer.id).state is not State.TRANSFERRING:
+        transfers.advance(tx, transfer.id, Event.CONTENT_STARTS, now)
     trace.note(tx, event)
 
 

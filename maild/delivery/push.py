@@ -50,7 +50,8 @@ class Push:
     """One attempt to push one parcel over one session.
 
     ``report`` is told what has landed, as often as the server acknowledges; ``stall``
-    is how many seconds a source that does not grow is waited for.
+    is how many seconds a source that does not grow is waited for; ``may_leave`` says
+    between two chunks whether there is a better way to go on by.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Push:
         tally: Tally,
         report: Callable[[int], None],
         stall: float,
+        may_leave: Callable[[], bool] = lambda: False,
     ) -> None:
         self._channel = session.channel
         self._session = session
@@ -74,6 +76,7 @@ class Push:
         self._chunk = CHUNK_FIRST
         self._sealed = parcel.sha256
         self._stall = stall
+        self._may_leave = may_leave
 
     async def begin(self, mail: MailFrom, rcpt: RcptTo) -> int:
         """MAIL with the proof, alone; RCPT unless the server goes on by itself.
@@ -98,14 +101,21 @@ class Push:
             raise ReplyError(ODD_OFFSET)
         return offset
 
-    async def send(self, offset: int) -> Reply:
-        """Send the message from ``offset`` and return the reply to its last chunk."""
-        self._tally.offset = offset
+    async def send(self, offset: int) -> Reply | None:
+        """Send the message from ``offset`` and return the reply to its last chunk.
+
+        None when it was left, between two chunks that are all acknowledged.
+        """
+        if not self._tally.sent:
+            self._tally.offset = offset
         self._landed(offset)
         position, total = offset, self._parcel.total
         with self._store.changes.watch(f"blob:{self._parcel.blob}") as watch:
             last = False
             while not last:
+                if self._may_leave():
+                    await self._acknowledged(most=0)
+                    return None
                 await self._acknowledged(most=OUTSTANDING - 1)
                 ready = await self._more(watch, position)
                 count = self._next_chunk(position, ready)

@@ -10,7 +10,7 @@ from secrets import SystemRandom
 from typing import Any
 
 from maild import delivery_log
-from maild.delivery.outcome import Outcome, content_starts, record
+from maild.delivery.outcome import Outcome, content_flows, record
 from maild.delivery.parcel import NOT_WHOLE_YET
 from maild.delivery.work import Means, Tally
 from maild.delivery_log import Delays
@@ -23,6 +23,9 @@ from maild.store.transfers import Transfer
 _log = logging.getLogger("maild.delivery")
 _jitter = SystemRandom().uniform
 
+MEETING_MOST = 300.0
+"""Most seconds between two attempts where a rendezvous is the way: the destination that
+has come back waits there, and nobody tells us."""
 RECORD_AGAIN = 1.0
 """Seconds until an outcome that could not be recorded is recorded again; doubles."""
 RECORD_AGAIN_MOST = 60.0
@@ -39,11 +42,18 @@ class Record:
         self.is_kept = False
         """Whether the outcome is on the device."""
 
-    async def content_starts(self, offset: int, total: int) -> None:
-        """Record that content flows, from ``offset`` of ``total`` octets."""
-        text = f"content flows to {self._tally.relay} from octet {offset} of {total}"
+    async def content_flows(self, offset: int, total: int) -> None:
+        """Record that content flows, from ``offset`` of ``total`` octets, and how."""
+        tally = self._tally
+        text = f"content flows to {tally.relay} from octet {offset} of {total}"
+        if tally.ways[-1:] == ["atrn"]:
+            text += ", which has called us"
+        elif tally.ways[-1:] != ["direct"]:
+            text += f", joined to {self._transfer.recipient.domain} by {tally.ways[-1]}"
+        elif tally.ways[1:]:
+            text += ": the direct way is open"
         await self._means.store.index.write(
-            content_starts, self._transfer, self._now(), self._event(text)
+            content_flows, self._transfer, tally.via, self._now(), self._event(text)
         )
 
     def offer_left(self) -> None:
@@ -86,7 +96,9 @@ class Record:
         delay = retry_delay(
             1 if waits else self._transfer.attempts + 1,
             first=settings.retry_first,
-            most=settings.retry_most,
+            most=min(settings.retry_most, MEETING_MOST)
+            if self._transfer.via
+            else settings.retry_most,
         )
         try:
             await self._written(
@@ -135,6 +147,7 @@ class Record:
             rate=tally.rate,
             tls=tally.tls,
             trace=transfer.trace,
+            via=tally.via,
         )
 
     def _event(self, text: str) -> TraceEvent:

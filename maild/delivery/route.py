@@ -65,6 +65,15 @@ class Stop:
     ip: IPAddress
     port: int
 
+    @property
+    def is_literal(self) -> bool:
+        """Whether there is no name that led to it."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
     def __str__(self) -> str:
         return f"{self.host}[{self.ip}]:{self.port}"
 

@@ -11,6 +11,7 @@ from maild.options import (
     each_network,
     host_port,
     option,
+    shared_secret,
 )
 
 
@@ -29,6 +30,19 @@ class PeerSettings:
     plain: bool = option(
         False, "Send ticketed content without TLS (a private network only)."
     )
+    secret: str = option(
+        "",
+        "What both servers' operators have agreed on, 20 characters or more: lets the "
+        "one that nobody can connect to call the other one (ATRN, RFC 2645).",
+        check=shared_secret,
+    )
+    call: bool = option(
+        False, "Keep a connection waiting there for mail to us; needs the secret."
+    )
+
+    def __post_init__(self) -> None:
+        if self.call and not self.secret:
+            raise ValueError("call needs a secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,14 @@ class DeliverySettings:
     connect_timeout: float = option(30.0, "Seconds for one address to answer.")
     idle_timeout: float = option(
         300.0, "Seconds without any octet or reply (RFC 5321 §4.5.3.2)."
+    )
+    calls: int = option(
+        20, "Connections that wait elsewhere for accepted content (ATRN, RFC 2645)."
+    )
+    call_after: float = option(
+        60.0,
+        "Seconds without any accepted content until its sender's server is called for "
+        "it.  Where a rendezvous has passed the offer, that is called at once.",
     )
     retry_first: float = option(60.0, "Seconds after the first failure; then doubled.")
     retry_most: float = option(4 * 3600.0, "Most seconds between two attempts.")

@@ -31,6 +31,7 @@ from maild.store.errors import NotFoundError, StoreBrokenError, StoreError
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.transfers import Lanes, Slots, Transfer
+from maild.turn.callers import Callers
 
 _log = logging.getLogger("maild.delivery")
 
@@ -60,7 +61,9 @@ class DeliveryStation:
         store: Store,
         *,
         names: Names | None = None,
+        callers: Callers | None = None,
     ) -> None:
+        self._callers = callers or Callers()
         self._settings = settings
         self._store = store
         self._trust = Trust(settings.ca_file)
@@ -99,6 +102,7 @@ class DeliveryStation:
                 self._client,
                 readers,
                 Progress(self._store),
+                self._callers,
             )
             started()
             try:

@@ -13,6 +13,7 @@ from maild.delivery.route import Router
 from maild.delivery.settings import DeliverySettings
 from maild.identity import Identity
 from maild.store.house import Store
+from maild.turn.callers import Callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Means:
     readers: Executor
     """Threads that read blobs."""
     progress: Progress
+    callers: Callers = field(default_factory=Callers)
+    """Who has called for content, for want of a way to be reached."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,8 @@ class Tally:
     connected: float | None = None
     """When the server had answered EHLO."""
     relay: str = ""
+    ways: list[str] = field(default_factory=list)
+    """By which the server was reached, in turn: "direct", or a rendezvous."""
     tls: str = "none"
     offset: int = 0
     """Octets of the message that the server had before."""
@@ -46,6 +51,11 @@ class Tally:
     """Octets of the message that crossed the wire in this attempt."""
     landed: int = 0
     """Octets of the item that the server has acknowledged, earlier ones included."""
+
+    @property
+    def via(self) -> str:
+        """The ways as the delivery line names them."""
+        return "+".join(self.ways) or "none"
 
     def start_talking(self) -> None:
         """Note that the server has answered EHLO."""

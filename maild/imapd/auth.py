@@ -75,7 +75,7 @@ async def authenticate(session: Session, command: Command) -> Done:
 
 
 async def _converse(
-    session: Session, exchange: Exchange, octets: bytes | None
+    session: Session, exchange: Exchange[Account], octets: bytes | None
 ) -> Account:
     """Exchange SASL messages until the client is proven."""
     if octets is None:

@@ -12,7 +12,7 @@ from maild.wire.imap_read import CommandReader
 
 AT_ONCE = 64 * 1024
 """Octets given to TLS at once: it keeps what room it needed for them."""
-HIGH_WATER = 64 * 1024
+HIGH_WATER = 32 * 1024
 """Octets that may wait to be sent before the sender waits; and unread ones at once."""
 PARTING = 30.0
 """Seconds that a client gets to take what waits for it once we have closed."""

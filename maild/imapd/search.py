@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Carries out SEARCH: cheap facts first, then contents, off the event loop.
 
-The mailbox's own record settles flags, dates and sizes of all messages at once; only
-where that leaves the question open is a content read (RFC 9051 §6.4.4).
+The mailbox's own record settles flags, dates and sizes of all messages at once, the
+index the numbers and codes of own uploads; only where that leaves the question open is
+a content read (RFC 9051 §6.4.4).
 """
 
 from __future__ import annotations
@@ -10,8 +11,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-from maild.imapd.search_judge import Known, Message, judge, prepared
-from maild.store import messages
+from maild.imapd.search_judge import (
+    SHARES,
+    Known,
+    Message,
+    asks_for_shares,
+    judge,
+    prepared,
+)
+from maild.store import items, messages
 from maild.store.errors import NotFoundError
 from maild.store.house import Store
 from maild.store.index import Tx
@@ -47,11 +55,40 @@ async def run_search(
             elif verdict is None:
                 unsettled.append((number, line))
         await asyncio.sleep(0)  # others have their turn, however many messages
+    known = asks_for_shares(key)
     for start in range(0, len(unsettled), BATCH):
         batch = unsettled[start : start + BATCH]
+        if known:
+            shares = await store.index.read(_read_shares, batch)
+            batch = _settle(key, batch, shares, matching)
         contents = await store.index.read(_read_contents, batch)
         matching |= await asyncio.to_thread(_look, store, key, batch, contents)
     return [(number, line) for number, line in lines if number in matching]
+
+
+def _read_shares(
+    tx: Tx, batch: Sequence[tuple[int, Line]]
+) -> dict[int, tuple[str, str]]:
+    return items.shares(tx, [line.content_id for _, line in batch])
+
+
+def _settle(
+    key: Key,
+    batch: Sequence[tuple[int, Line]],
+    shares: dict[int, tuple[str, str]],
+    matching: set[int],
+) -> list[tuple[int, Line]]:
+    """Add to ``matching`` what the index knows to match; return what it does not."""
+    left = []
+    for number, line in batch:
+        values = shares.get(line.content_id)
+        told = dict(zip(SHARES, values, strict=True)) if values else None
+        verdict = judge(key, Message(number, line, shares=told))
+        if verdict:
+            matching.add(number)
+        elif verdict is None:
+            left.append((number, line))
+    return left
 
 
 def _read_contents(tx: Tx, batch: Sequence[tuple[int, Line]]) -> dict[int, Content]:

@@ -7,7 +7,7 @@ follow (Kleene's logic), so a cheap fact settles a search wherever it can.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
@@ -33,6 +33,9 @@ from maild.wire.imap_search import (
     Size,
     Uids,
 )
+
+SHARES = (b"share-number", b"share-code")
+"""Fields of own uploads that the index knows, too: they are what terminals ask for."""
 
 
 class Known:
@@ -79,11 +82,15 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to be judged; ``known`` None: only its place in the mailbox."""
+    """A message to be judged; ``known`` None: only its place in the mailbox.
+
+    ``shares``: what the index knows of these header fields, for an own upload.
+    """
 
     number: int
     line: Line
     known: Known | None = None
+    shares: Mapping[bytes, str] | None = None
 
 
 def prepared(
@@ -130,6 +137,19 @@ def _cost(key: Key) -> int:
             return 0
 
 
+def asks_for_shares(key: Key) -> bool:
+    """Whether a key names a field that the index knows of own uploads."""
+    match key:
+        case InHeader(name, _):
+            return name in SHARES
+        case Not(inner):
+            return asks_for_shares(inner)
+        case Both(keys) | Either(keys):
+            return any(map(asks_for_shares, keys))
+        case _:
+            return False
+
+
 def judge(key: Key, message: Message) -> bool | None:
     """Return whether ``message`` matches; None: only its content can tell."""
     match key:
@@ -141,6 +161,8 @@ def judge(key: Key, message: Message) -> bool | None:
         case Either(keys):
             verdict = _all(tuple(Not(inner) for inner in keys), message)
             return None if verdict is None else not verdict
+        case InHeader(name, text) if message.shares and name in message.shares:
+            return text in message.shares[name].casefold()
         case InHeader() | InText() | Day(sent=True):
             return _by_content(key, message.known) if message.known else None
         case _:

@@ -34,7 +34,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "2.1.5": Meaning(
         "Destination address valid",
-        "The recipient's address is accepted.",
+        "The recipient's address is accepted; of a prepared transfer: its server would "
+        "take the content.",
         "Nothing.",
     ),
     "2.7.0": Meaning(
@@ -93,8 +94,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "4.4.7": Meaning(
         "Delivery time expired",
-        "The transfer could not be made yet, or not answered in time. A delayed one is"
-        " still being tried.",
+        "The transfer could not be made yet, or was not answered, or let go by its "
+        "sender (mshare go), in time. A delayed one is still being tried.",
         "Nothing, while it is being tried. Once it has expired, send it again; queue "
         "show tells what stood in the way.",
     ),
@@ -127,7 +128,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "4.7.1": Meaning(
         "Delivery not authorized, message refused",
         "A number has asked for too many mail addresses, or has been asked by too many"
-        " others who wait for its answer.",
+        " others who wait for its answer; or servers wanted to meet at a rendezvous for"
+        " an offer that is over, or used up.",
         "Wait an hour, or until some of the requests are answered.",
     ),
     "4.7.4": Meaning(
@@ -143,6 +145,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "name, or an unknown authority or fingerprint.",
         "Check its certificate with its operator. For a private authority set "
         "[delivery] ca_file, for one certificate a fingerprint in the peer entry.",
+    ),
+    "4.7.8": Meaning(
+        "Authentication credentials invalid",
+        "A rendezvous does not know the offer for which two servers were to meet "
+        "there, or does not prove that it knows it.",
+        "It is tried again by itself, the direct way first. If it stays, open that "
+        "way.",
     ),
     "4.7.28": Meaning(
         "Mail flood detected",

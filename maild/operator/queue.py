@@ -153,7 +153,8 @@ def facts(transfer: Transfer, now: float) -> dict[str, Any]:
     """Return what an operator may see: no nonce, no ticket.
 
     ``octets`` the next hop has acknowledged; ``rate`` octets a second and ``left``
-    seconds, or null while nothing moves.
+    seconds, or null while nothing moves; ``confirm`` seconds in which its sender has to
+    say go once it is prepared, or null.
     """
     is_moving = transfer.rate > 0 and now - transfer.changed <= FRESH
     left = (transfer.size - transfer.octets) / transfer.rate if is_moving else None
@@ -171,6 +172,7 @@ def facts(transfer: Transfer, now: float) -> dict[str, Any]:
         "attempts": transfer.attempts,
         "due": moment(transfer.due) if _has_due_time(transfer) else None,
         "expires": moment(transfer.expires),
+        "confirm": round(transfer.confirm) or None,
         "created": moment(transfer.created),
         "changed": moment(transfer.changed),
         "finished": moment(transfer.finished),

@@ -38,3 +38,9 @@ class RendezvousSettings:
     open_requests: int = option(
         200, "Undecided address requests that one number may have made, or been sent."
     )
+    joined_connections: int = option(
+        200, "Connections of servers that wait here for each other, or are joined."
+    )
+    joined_idle: float = option(
+        300.0, "Seconds without any octet before two joined connections end."
+    )

@@ -6,35 +6,63 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from maild import delivery_log
 from maild.login import Gate, LoginError
 from maild.mail.reply import Reply, ReplyError
+from maild.sasl_exchange import Exchange
 from maild.smtpd import replies
 from maild.store.accounts import Account
+from maild.turn.gate import OfferGate, Party
 
+W = TypeVar("W")
 Ask = Callable[[Reply], Awaitable[bytes]]
 """Writes a 334 and returns the client's line."""
 
 
 async def log_in(gate: Gate, argument: str, ip: str, station: str, ask: Ask) -> Account:
     """Run one exchange for ``AUTH <mechanism> [initial-response]``."""
-    mechanism, _, initial = argument.strip().partition(" ")
-    mechanism = mechanism.upper()
-    if mechanism not in gate.mechanisms():
-        raise ReplyError(replies.BAD_MECHANISM)
+    mechanism, initial = _mechanism(argument, gate.mechanisms())
     exchange = gate.begin(mechanism, ip)
+    account = await _proven(exchange, initial, ip, station, ask)
+    user = str(account.address)
+    delivery_log.logged_in(station, f"unknown[{ip}]", mechanism, user)
+    return account
+
+
+async def log_in_as_offer(
+    gate: OfferGate, argument: str, ip: str, station: str, ask: Ask
+) -> Party:
+    """Run one exchange for an end of an offer."""
+    mechanism, initial = _mechanism(argument, gate.mechanisms())
+    exchange = gate.begin(mechanism, ip)
+    party = await _proven(exchange, initial, ip, station, ask)
+    delivery_log.logged_in(station, f"unknown[{ip}]", mechanism, exchange.user)
+    return party
+
+
+def _mechanism(argument: str, offered: tuple[str, ...]) -> tuple[str, str]:
+    mechanism, _, initial = argument.strip().partition(" ")
+    if mechanism.upper() not in offered:
+        raise ReplyError(replies.BAD_MECHANISM)
+    return mechanism.upper(), initial
+
+
+async def _proven(
+    exchange: Exchange[W], initial: str, ip: str, station: str, ask: Ask
+) -> W:
     try:
         octets = _initial(initial) if initial else await _asked(ask, b"")
         while True:
             challenge = await exchange.answer(octets)
             if challenge.account is not None and not challenge.octets:
-                user = str(challenge.account.address)
-                delivery_log.logged_in(station, f"unknown[{ip}]", mechanism, user)
                 return challenge.account
             octets = await _asked(ask, challenge.octets)
     except LoginError as error:
-        delivery_log.login_failed(station, f"unknown[{ip}]", mechanism, exchange.user)
+        delivery_log.login_failed(
+            station, f"unknown[{ip}]", exchange.mechanism, exchange.user
+        )
         raise ReplyError(replies.BAD_LOGIN) from error
 
 

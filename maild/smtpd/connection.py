@@ -60,6 +60,8 @@ class Connection(SMTP):
         self._counted = False
         self._leaving = False
         self._lingers = False
+        self._is_handed_over = False
+        """Whether what the connection carries is no answer of ours any more."""
         self._errors = 0
         self._verb = ""
 
@@ -235,7 +237,8 @@ class Connection(SMTP):
         delivery_log.refused(station, self.client, verb, reply, sender=sender, to=to)
 
     def _write(self, octets: bytes) -> None:
-        self._writer.write(octets)
+        if not self._is_handed_over:
+            self._writer.write(octets)
 
     async def _drain(self) -> None:
         if parting.is_written(self.transport):

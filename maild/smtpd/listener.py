@@ -19,6 +19,9 @@ from maild.smtpd.restart import Checkpoints
 from maild.store.address_verdict import USUAL, Bounds
 from maild.store.house import Store
 from maild.store.sharing import Shared
+from maild.turn.callers import Callers
+from maild.turn.gate import OfferGate
+from maild.turn.meeting import Meeting
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -50,6 +53,15 @@ class Guests:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Where the ends of offers log in, and meet."""
+
+    gate: OfferGate
+    meeting: Meeting
+    callers: Callers
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """One kind of listener: what it is for, its limits, and what it works with.
 
@@ -76,11 +88,15 @@ class Listener:
     promises: Promises
     monitor: Monitor
     threads: ThreadPoolExecutor
-    """Where octets are moved, hashed and written; a thread for each chunk."""
+    """Where octets are hashed and written, which waits for the device only."""
+    socket_threads: ThreadPoolExecutor
+    """Where chunks are read from sockets in clear; a thread for each."""
     pieces: Shared
     """Of all chunks that arrive, whatever the listener."""
     asking: Bounds = USUAL
     """What numbers may ask for here."""
+    turns: Turns | None = None
+    """None where nobody may turn a connection."""
 
     def may_be_plain(self, client: str) -> bool:
         """Whether ticketed content may come from IP ``client`` without TLS."""

@@ -86,15 +86,17 @@ class Monitor:
         facts: Facts,
         recipient: Address,
     ) -> Cause | None:
-        leaves = await in_thread(self._threads, self._leaves, arrived)
-        seen = Seen(
-            transaction.received, facts, transaction.mail.sender, recipient, leaves
-        )
+        leaves: tuple[Leaf, ...] = ()
+        if transaction.received <= monitor.MOST_OCTETS:  # nothing else is looked into
+            leaves = await in_thread(self._threads, self._leaves, arrived)
+        sender = transaction.mail.sender
+        seen = Seen(transaction.received, facts, sender, recipient, leaves)
         now = self._store.clock()
         cause = monitor.judge(seen, self._policy, now)
         if cause is not None:
             return cause
-        if not self._rates.takes(facts.sender.key, now):
+        assert sender is not None
+        if not self._rates.takes(sender.key, now):
             return Cause.RATE
         for shown in seen.pictures:
             assert shown.octets is not None

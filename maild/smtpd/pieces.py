@@ -12,9 +12,9 @@ from maild.store.sharing import Shared
 
 LARGEST = 1024 * 1024
 """Octets; in larger ones the quarter of a millisecond no longer counts."""
-LEAST = 32 * 1024
+LEAST = 16 * 1024
 """Octets, however many chunks there are."""
-ROOM = 4 * 1024 * 1024
+ROOM = 2 * 1024 * 1024
 """Octets of one piece of each chunk, together; three or four are held."""
 
 

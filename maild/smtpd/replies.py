@@ -61,6 +61,12 @@ BAD_CONFIRM = Reply(554, "5.4", "Share-Confirm is seconds, at most those of 30 d
 NOT_WHAT_WAS_OFFERED = Reply(554, "6.0", "that is not what was offered")
 BAD_DIGEST = Reply(451, "6.0", "the content does not have its digest; send it again")
 
+NOT_THAT_DOMAIN = Reply(450, "7.1", "the offer is not for that domain")
+OFFER_IS_OVER = Reply(450, "7.1", "the offer is over")
+NOT_THAT_END = Reply(503, "5.1", "that is for the other end of the offer")
+NOT_IN_TLS = Reply(450, "7.1", "only a connection without TLS is turned here")
+NOBODY_CAME = Reply(453, "4.1", "nobody has come with anything for you")
+NOT_HERE = Reply(450, "4.1", "the other server is not here at the moment")
 NUMBERS_ONLY_ASK = Reply(550, "3.3", "a number passes address requests only")
 NUMBERS_GET_NO_MAIL = Reply(550, "3.3", "a number takes no mail")
 NO_REQUEST = Reply(550, "6.0", "that is no address request, or it is malformed")

@@ -6,9 +6,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from maild.identity import Identity
 from maild.login import Gate
@@ -18,7 +21,7 @@ from maild.options import host_port
 from maild.smtpd.connection import Connection
 from maild.smtpd.door import Door
 from maild.smtpd.known import Residents, Room
-from maild.smtpd.listener import Guests, Listener
+from maild.smtpd.listener import Guests, Listener, Turns
 from maild.smtpd.monitoring import Monitor
 from maild.smtpd.pieces import new_pieces
 from maild.smtpd.promises import Promises
@@ -27,11 +30,14 @@ from maild.smtpd.session import Session
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
 from maild.store.address_verdict import USUAL, Bounds
 from maild.store.house import Store
+from maild.turn.visitors import Visitors
 
 _log = logging.getLogger(__name__)
 
 BACKLOG = 512
 """Connections that the kernel keeps for us while we are busy."""
+WORKERS = 32
+"""Threads that hash and write; more would only take turns."""
 
 
 class SmtpStation:
@@ -46,7 +52,12 @@ class SmtpStation:
         store: Store,
         gate: Gate,
         asking: Bounds = USUAL,
+        *,
+        turns: Turns | None = None,
+        visitors: Visitors | None = None,
     ) -> None:
+        self._turns = turns
+        self._visitors = visitors
         self._smtp = smtp
         self._submission = submission
         self._lifetimes = lifetimes
@@ -66,26 +77,50 @@ class SmtpStation:
     def addresses(self) -> list[tuple[str, int]]:
         """Where the station listens, in the order of its settings (for port 0)."""
         return [
-            socket.getsockname()[:2]
+            each.getsockname()[:2]
             for server in self._servers
-            for socket in server.sockets[:1]
+            for each in server.sockets[:1]
         ]
 
     async def run(self, started: Callable[[], None]) -> None:
         """Bind, say so, serve until cancelled, part from every client."""
         most = self._smtp.connections + self._submission.connections
-        with ThreadPoolExecutor(most, "smtpd") as threads:
+        with (
+            ThreadPoolExecutor(WORKERS, "smtpd") as threads,
+            ThreadPoolExecutor(most, "smtpd-socket") as socket_threads,
+        ):
+            receiving = self._receiving(threads, socket_threads)
+            submitting = self._submitting(threads, socket_threads)
             try:
-                await self._listen(threads)
+                await self._listen(receiving, submitting)
                 started()
-                await asyncio.Future()
+                with self._receiving_visitors(receiving):
+                    await asyncio.Future()
             finally:
                 await self._close()
 
-    async def _listen(self, threads: ThreadPoolExecutor) -> None:
+    def _receiving_visitors(self, listener: Listener) -> AbstractContextManager[None]:
+        """Take connections that we have opened ourselves, as from any stranger.
+
+        Their address is that of who has turned them: it vouches for nothing.
+        """
+        if self._visitors is None:
+            return nullcontext()
+        strangers = replace(listener, plain_networks=(), turns=None)
+
+        async def receive(connection: socket.socket) -> None:
+            loop = asyncio.get_running_loop()
+            _, session = await loop.connect_accepted_socket(
+                lambda: Session(strangers, self._sessions), connection
+            )
+            if session.own_task is not None:
+                await asyncio.wait([session.own_task])
+
+        return self._visitors.received_by(receive)
+
+    async def _listen(self, smtp: Listener, submission: Listener) -> None:
         # The library tells of every connection; our own log says it better.
         logging.getLogger("mail.log").setLevel(logging.WARNING)
-        smtp, submission = self._receiving(threads), self._submitting(threads)
         tls = self._identity.tls
         await self._bind(self._smtp.listen, smtp, None)
         if tls is not None:
@@ -113,7 +148,9 @@ class SmtpStation:
             server = await loop.create_server(door, host, port, backlog=BACKLOG)
             self._servers.append(server)
 
-    def _receiving(self, threads: ThreadPoolExecutor) -> Listener:
+    def _receiving(
+        self, threads: ThreadPoolExecutor, socket_threads: ThreadPoolExecutor
+    ) -> Listener:
         settings = self._smtp
         return Listener(
             station="smtpd",
@@ -133,10 +170,14 @@ class SmtpStation:
             promises=self.promises,
             monitor=self._monitor(threads),
             threads=threads,
+            socket_threads=socket_threads,
             pieces=self._pieces,
+            turns=self._turns,
         )
 
-    def _submitting(self, threads: ThreadPoolExecutor) -> Listener:
+    def _submitting(
+        self, threads: ThreadPoolExecutor, socket_threads: ThreadPoolExecutor
+    ) -> Listener:
         settings = self._submission
         return Listener(
             station="submission",
@@ -156,6 +197,7 @@ class SmtpStation:
             promises=self.promises,
             monitor=self._monitor(threads),
             threads=threads,
+            socket_threads=socket_threads,
             pieces=self._pieces,
             asking=self._asking,
         )

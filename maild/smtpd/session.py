@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs of SMTP: each decides and answers; grammar, octets and meaning are below.
 
-Verbs: EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT BURL RSET NOOP VRFY EXPN HELP QUIT.
+Verbs: EHLO HELO AUTH MAIL RCPT DATA BDAT BURL RSET NOOP VRFY EXPN HELP QUIT.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.smtpd import auth, burl, landing, replies, showing
 from maild.smtpd.admission import Admission
-from maild.smtpd.connection import Connection
 from maild.smtpd.receive import Reception
 from maild.smtpd.transaction import Transaction
+from maild.smtpd.turning import Turning
 from maild.store.accounts import Account
 from maild.wire import smtp
-from maild.wire.smtp_reply import ehlo_reply, format_reply, restart_at
+from maild.wire.smtp_reply import ehlo_reply, restart_at
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 COMMANDS = "EHLO MAIL RCPT BDAT DATA RSET NOOP QUIT STARTTLS VRFY"
 
 
-class Session(Connection):
+class Session(Turning):
     """What the commands of one connection mean."""
 
     helo = ""
@@ -74,6 +74,7 @@ class Session(Connection):
             keywords.append("STARTTLS")
         if listener.is_submission and self.tls and self.account is None:
             keywords.append(f"AUTH {' '.join(listener.gate.mechanisms())}")
+        keywords += self.turning_keywords()
         if self.account is not None and not listener.identity.is_number(
             self.account.address
         ):
@@ -83,24 +84,18 @@ class Session(Connection):
     async def smtp_AUTH(self, argument: str) -> None:  # noqa: N802
         """Log in (RFC 4954); a credential is never asked for in clear."""
         if not self.listener.is_submission:
-            raise ReplyError(replies.NOT_OFFERED)
+            await self.log_in_as_offer(argument)
+            return
         if not self.tls:
             raise ReplyError(replies.TLS_FIRST)
-        self._need_hello()
+        self.need_no_transaction()
         if self.account is not None:
             raise ReplyError(replies.LOGGED_IN_ALREADY)
-        if self.transaction is not None:
-            raise ReplyError(replies.NOT_IN_TRANSACTION)
         self.must_be_last()
         self.account = await auth.log_in(
-            self.listener.gate, argument, self.ip, self.listener.station, self._ask
+            self.listener.gate, argument, self.ip, self.listener.station, self.ask
         )
         self.say(replies.LOGGED_IN)
-
-    async def _ask(self, challenge: Reply) -> bytes:
-        self.say_lines(format_reply(challenge).replace(b"334\r", b"334 \r"))
-        await self.settle()
-        return await self.stream.line()
 
     async def smtp_NOOP(self, argument: str) -> None:  # noqa: N802
         """Do nothing."""
@@ -279,6 +274,7 @@ class Session(Connection):
         self.drop_transaction()
         self.helo = ""
         self.account = None
+        self.party = None
 
     async def leave_transaction(self) -> None:
         """Keep an interrupted push for its restart; forget anything else."""
@@ -309,6 +305,12 @@ class Session(Connection):
         if transaction is not None:
             self.listener.promises.give_back(transaction)
         return transaction
+
+    def need_no_transaction(self) -> None:
+        """Raise unless the peer has said hello and is between two transactions."""
+        self._need_hello()
+        if self.transaction is not None:
+            raise ReplyError(replies.NOT_IN_TRANSACTION)
 
     def _need_hello(self) -> None:
         if not self.helo:

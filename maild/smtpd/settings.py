@@ -48,6 +48,11 @@ class SmtpSettings:
     )
     connections: int = option(500, "Connections at once.")
     connections_per_client: int = option(50, "Connections at once from one address.")
+    atrn: bool = option(
+        False,
+        "Let servers that we cannot reach call for content that was accepted there "
+        "(ATRN, RFC 2645).",
+    )
     plain_networks: tuple[str, ...] = option(
         (),
         "Networks (CIDR) from which ticketed content is taken without TLS.",

@@ -64,6 +64,7 @@ class Stream:
         self.moving = False
         """Whether a chunk is under way (or was cut short)."""
         self._threads = listener.threads
+        self._socket_threads = listener.socket_threads
         self._pieces = listener.pieces
 
     @property
@@ -148,10 +149,18 @@ class Stream:
             chunk = _Chunk(begun, count, sink, patience, self._pieces)
             await self._by_thread(transport, chunk)
         else:
-            pieces, protocol = self._pieces, self._protocol
-            ring = TlsRing(transport, protocol, count, sink, patience, pieces, begun)
+            ring = TlsRing(
+                transport,
+                self._protocol,
+                count,
+                sink,
+                patience,
+                self._pieces,
+                self._threads,
+                begun,
+            )
             del begun  # the sink has it; a chunk may take long
-            await ring.run(self._threads)
+            await ring.run()
 
     async def _by_thread(self, transport: asyncio.Transport, chunk: _Chunk) -> None:
         """Let a thread read the socket itself; the loop does not touch it meanwhile."""
@@ -159,7 +168,7 @@ class Stream:
         ours = transport.get_extra_info("socket")
         with socket.socket(fileno=os.dup(ours.fileno())) as duplicate:
             loop = asyncio.get_running_loop()
-            moved = loop.run_in_executor(self._threads, _copy, duplicate, chunk)
+            moved = loop.run_in_executor(self._socket_threads, _copy, duplicate, chunk)
             try:
                 await asyncio.shield(moved)
             except asyncio.CancelledError:

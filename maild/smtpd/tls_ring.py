@@ -9,7 +9,9 @@ octet behind the chunk is ever seen here, none of the chunk by the command loop.
 from __future__ import annotations
 
 import asyncio
-import queue
+import threading
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
@@ -33,6 +35,56 @@ class _Sink(Protocol):
     def take(self, octets: memoryview) -> None: ...
 
 
+class _Row:
+    """Full buffers on their way into a sink, in order, by one thread at a time.
+
+    A thread is not kept waiting for more: it takes some 40 KiB, and many chunks arrive
+    more slowly than they go.  ``given_back`` is called, on the loop, for each buffer.
+    """
+
+    def __init__(
+        self,
+        sink: _Sink,
+        threads: ThreadPoolExecutor,
+        given_back: Callable[[], None],
+    ) -> None:
+        self._sink = sink
+        self._threads = threads
+        self._given_back = given_back
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._full: deque[memoryview] = deque()
+        self._work: asyncio.Future[None] | None = None
+        """Of the newest thread; it takes what comes as long as there is some."""
+        self._is_over = True
+        """Whether it has found nothing more."""
+
+    def give(self, octets: memoryview) -> None:
+        """Add a buffer to the row."""
+        with self._lock:
+            self._full.append(octets)
+            if not self._is_over:
+                return
+            self._is_over = False
+        self._work = self._loop.run_in_executor(self._threads, self._empty)
+
+    async def emptied(self) -> None:
+        """Wait until the sink has all of it."""
+        if self._work is not None:
+            await asyncio.wait([self._work])
+
+    def _empty(self) -> None:
+        while True:
+            with self._lock:
+                if not self._full:
+                    self._is_over = True
+                    return
+                octets = self._full.popleft()
+            self._sink.take(octets)
+            del octets  # seen by nobody but whom the sink has lent it
+            self._loop.call_soon_threadsafe(self._given_back)
+
+
 class TlsRing(asyncio.BufferedProtocol):
     """One chunk of ``count`` octets on its way from ``transport`` to ``sink``.
 
@@ -47,6 +99,7 @@ class TlsRing(asyncio.BufferedProtocol):
         sink: _Sink,
         patience: Patience,
         pieces: Shared,
+        threads: ThreadPoolExecutor,
         begun: bytearray,
     ) -> None:
         """``begun``: what has come before; the first thing the sink is given."""
@@ -56,11 +109,10 @@ class TlsRing(asyncio.BufferedProtocol):
         """How TLS received before."""
         self._protocol = protocol
         self._missing = count
-        self._sink = sink
         self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Future[None] = self._loop.create_future()
-        self._work: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+        self._row = _Row(sink, threads, self._given_back)
         self._waiting = 0
         """Buffers that the worker has not emptied yet."""
         if begun:
@@ -76,12 +128,11 @@ class TlsRing(asyncio.BufferedProtocol):
         self._heard = False
         """Whether octets have come since the watch last looked."""
 
-    async def run(self, threads: ThreadPoolExecutor) -> None:
+    async def run(self) -> None:
         """Move the chunk; `ConnectionError` or `TimeoutError` when it is cut short."""
         self._transport.set_protocol(self)
         if not self._pieces.is_crowded:
             self._read_at_once(AT_ONCE)
-        emptied = self._loop.run_in_executor(threads, self._empty)
         watch = self._loop.create_task(self._watch())
         try:
             await self._arrived
@@ -89,10 +140,9 @@ class TlsRing(asyncio.BufferedProtocol):
             watch.cancel()
             self._hand_over()  # cut short, this is what a restart need not send again
             self._give_back_transport()
-            self._work.put(None)
             self._read_as_ever()
             self._let_go()
-            await asyncio.wait([emptied])
+            await self._row.emptied()
 
     def _let_go(self) -> None:
         """Keep no buffer: asyncio sees the last ring as long as the connection lives.
@@ -181,8 +231,8 @@ class TlsRing(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def _give(self, octets: memoryview) -> None:
-        self._work.put(octets.toreadonly())
         self._waiting += 1
+        self._row.give(octets.toreadonly())
 
     def _given_back(self) -> None:
         self._waiting -= 1
@@ -190,13 +240,6 @@ class TlsRing(asyncio.BufferedProtocol):
             self._buffer = self._fresh()
             self._heard = True
             self._resume()
-
-    def _empty(self) -> None:
-        """Feed the sink; in a worker thread, until told that there is no more."""
-        while (octets := self._work.get()) is not None:
-            self._sink.take(octets)
-            del octets  # seen by nobody but whom the sink has lent it
-            self._loop.call_soon_threadsafe(self._given_back)
 
     def _fresh(self) -> memoryview:
         return memoryview(self._buffers.take(min(self._pieces.size, self._most)))

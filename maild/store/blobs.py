@@ -43,11 +43,11 @@ __all__ = [
 
 SYNCERS = 8
 """Threads that sync: they mostly wait for the device."""
-READING = 4 * 1024 * 1024
+READING = 2 * 1024 * 1024
 """Octets that all who read together take at once, a piece each."""
 MOST = 256 * 1024
 """Octets of a piece (bench: larger ones are slower under TLS)."""
-LEAST = 32 * 1024
+LEAST = 16 * 1024
 """Octets of a piece, however many read."""
 PULSE = 1.0
 """Seconds after which growth is made durable even when its source stalls."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 
 from maild.mail.address import Address, parse_address
@@ -180,6 +182,17 @@ def by_place(tx: Tx, mailbox_id: int, uid: int) -> Item | None:
         uid,
     )
     return None if row is None else _item(row)
+
+
+def shares(tx: Tx, content_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return number and code of those renderings in a Library that are own uploads."""
+    rows = tx.all(
+        """SELECT content_id, number, code FROM item
+        WHERE content_id IN (SELECT value FROM json_each(?1))
+            AND own = 1 AND number IS NOT NULL AND code IS NOT NULL""",
+        json.dumps(list(content_ids)),
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def put_back(tx: Tx, mailbox_id: int, uid: int, now: float) -> int:

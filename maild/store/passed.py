@@ -12,7 +12,7 @@ from dataclasses import replace
 from maild.mail import compose
 from maild.mail.offer import Answer
 from maild.mail.reply import Reply
-from maild.mail.transfer import Kind, State
+from maild.mail.transfer import UNDELIVERED, Kind
 from maild.store import messages, passages
 from maild.store.index import Tx
 from maild.store.transfer_records import Transfer, insert, newly_queued
@@ -27,7 +27,7 @@ LONGEST = 300
 
 def after(tx: Tx, new: Transfer, now: float) -> None:
     """Answer an offer that ``new`` was to pass on, if it has ended undelivered."""
-    if new.kind is not Kind.RELAY or new.state is not State.FAILED or new.note != OFFER:
+    if new.kind is not Kind.RELAY or new.state not in UNDELIVERED or new.note != OFFER:
         return
     sender, nonce = new.sender, new.nonce
     assert sender is not None

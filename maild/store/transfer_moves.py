@@ -160,6 +160,12 @@ def progress_together(
             progress(tx, transfer_id, octets, now, rate)
 
 
+def routed(tx: Tx, transfer_id: str, route: str) -> None:
+    """Record by which ways content goes."""
+    tx.run("UPDATE transfer SET route = ?2 WHERE id = ?1", transfer_id, route)
+    transfer_view.show_numbers(tx, get(tx, transfer_id))
+
+
 def hold(tx: Tx, transfer_id: str, now: float, *, held: bool) -> Transfer:
     """Keep a transfer from being claimed, or let it go again."""
     transfer = replace(get(tx, transfer_id), held=held, changed=now)

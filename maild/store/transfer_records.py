@@ -56,6 +56,8 @@ class Transfer:
     """Seconds in which the sender has to say go once it is prepared; 0: need not."""
     lasts: float | None = None
     """When it would have expired, while ``expires`` is until when go may be said."""
+    route: str = ""
+    """How content went in the last attempt: direct, a rendezvous, both; "" is none."""
 
     @property
     def carries_ticket(self) -> bool:
@@ -115,13 +117,13 @@ def newly_queued(
 _COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,
     smtputf8, note, size, octets, nonce, ticket, ticket_size, attempts, due, expires,
     warned, status, reply, relay, trace, created, changed, finished, view_uid, name,
-    rate, via, confirm, lasts"""
+    rate, via, confirm, lasts, route"""
 SELECT = f"SELECT {_COLUMNS} FROM transfer "  # noqa: S608 - the columns are ours
 
 
 def insert(tx: Tx, transfer: Transfer) -> None:
     """Add a row."""
-    places = ", ".join(f"?{n}" for n in range(1, 34))
+    places = ", ".join(f"?{n}" for n in range(1, 35))
     tx.run(
         f"INSERT INTO transfer ({_COLUMNS}) VALUES ({places})",  # noqa: S608 - ours
         *_values(transfer),

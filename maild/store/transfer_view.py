@@ -79,6 +79,7 @@ def show_numbers(tx: Tx, transfer: Transfer) -> None:
         "reply": transfer.reply,
         "expires": int(transfer.expires),
         "confirm": int(transfer.confirm),
+        "route": transfer.route,
     }
     value = json.dumps(numbers, separators=(",", ":")).encode()
     metadata.put(tx, transfer.account_id, MAILBOX, ENTRY + transfer.id, value)

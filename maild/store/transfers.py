@@ -26,6 +26,7 @@ from maild.store.transfer_moves import (
     hold,
     progress,
     progress_together,
+    routed,
 )
 from maild.store.transfer_queue import (
     WHEN_CLOSED,
@@ -39,6 +40,7 @@ from maild.store.transfer_queue import (
     expire_due,
     forget_finished,
     hasten,
+    hasten_one,
     last_due,
     next_due,
     next_expiry,
@@ -81,6 +83,7 @@ __all__ = [
     "get",
     "go",
     "hasten",
+    "hasten_one",
     "hold",
     "is_answered",
     "last_due",
@@ -94,6 +97,7 @@ __all__ = [
     "prepared",
     "progress",
     "progress_together",
+    "routed",
     "share",
     "withdraw_if_over",
 ]

@@ -13,6 +13,7 @@ import typer
 
 from maild.mail.address import Address
 from terminal_client import addresses, errors, profile, screen, secret
+from terminal_client.folders import asking, chosen
 from terminal_client.profile import Profile
 from terminal_client.screen import ProfileOption
 from terminal_client.terminal import Terminal
@@ -84,6 +85,15 @@ def login(
     ca: CaOption = None,
     tls_name: TlsNameOption = None,
     password_stdin: PasswordOption = False,
+    watch: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="Upload by itself what appears there (`mshare watch`)."
+        ),
+    ] = None,
+    no_watch: Annotated[
+        bool, typer.Option("--no-watch", help="Watch no folder, and do not ask.")
+    ] = False,
     named: ProfileOption = None,
 ) -> None:
     """Log in, and remember it for the next time.
@@ -91,6 +101,9 @@ def login(
     The password is asked for without echo, checked with both servers, and kept in
     the desktop's keyring if there is one, else in a file that only you can read.
     """
+    if watch and no_watch:
+        raise errors.UsageError("--watch and --no-watch exclude each other")
+    folders = chosen.roots(watch or [])
     directory = profile.profile_directory(screen.chosen(context, named))
     who = addresses.recipient(address)
     servers = Servers(server, submission, imap, ca, tls_name)
@@ -101,6 +114,7 @@ def login(
     profile.save(wanted)
     where = secret.keep(wanted, password)
     screen.say(f"logged in as {who}; the password is kept in {where}")
+    asking.at_login(wanted, folders, never=no_watch)
 
 
 def must_be_ours(wanted: Profile, logout: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from terminal_client import profile, screen, secret
+from terminal_client.folders import asking
 from terminal_client.screen import ProfileOption
 from terminal_client.verbs import number
 
@@ -16,18 +17,23 @@ def logout(
     context: typer.Context,
     forget: Annotated[
         bool,
-        typer.Option("--forget", help="Also forget what was uploaded from here."),
+        typer.Option(
+            "--forget",
+            help="Also forget what was uploaded from here, and whom you know.",
+        ),
     ] = False,
     named: ProfileOption = None,
 ) -> None:
     """Forget the password and the account.
 
-    And the number at a rendezvous, if there is one.
+    No folder is watched any more, and the number at a rendezvous is logged out, too.
 
     Nothing on the server changes.  What was uploaded from here stays remembered for
-    the next login, so that no file is uploaded twice; --forget removes that too.
+    the next login, so that no file is uploaded twice, and so do your contacts; --forget
+    removes that too.
     """
     who = profile.load(screen.chosen(context, named))
+    asking.stop(who)
     number.forget_login(who)
     secret.forget(who)
     (who.directory / "profile.toml").unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from maild.mail.transfer import LONGEST_CONFIRMATION, State
-from terminal_client import addresses, durations, recording, screen
+from terminal_client import durations, people, recording, screen
 from terminal_client.errors import UsageError
 from terminal_client.following import follow, on_screen
 from terminal_client.library import Item
@@ -38,7 +38,8 @@ def send(
     to: Annotated[
         list[str],
         typer.Argument(
-            metavar="ADDRESS...", help="Mail addresses; or numbers, +14155550102."
+            metavar="ADDRESS...",
+            help="Mail addresses, names of `mshare contacts`, numbers (+14155550102).",
         ),
     ],
     note: Annotated[
@@ -93,9 +94,7 @@ def send(
     (-) and sends what has come of it.
     """
     seconds = _seconds(within, confirm=confirm)
-    for text in to:
-        if not text.strip().startswith("+"):  # it may be a number
-            addresses.recipient(text)  # what is none is told before anybody is asked
+    people.check(to)
     record = recording.wanted(what, live=live, idle=idle, name=name, as_json=as_json)
     path = Path(what).expanduser()
     source: Path | str = path if "/" in what or path.exists() else what

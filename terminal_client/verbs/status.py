@@ -64,9 +64,16 @@ def show(found: list[Transfer]) -> None:
     """Write transfers as a table."""
     screen.table(
         ("id", "state", "octets", "to", "name", "reason"),
-        ((t.id, t.state, moved(t), t.recipient, t.name, reason(t)) for t in found),
+        ((t.id, standing(t), moved(t), t.recipient, t.name, reason(t)) for t in found),
         none="nothing has been sent yet",
     )
+
+
+def standing(transfer: Transfer) -> str:
+    """Return the state, and by which way content goes if that is not the direct one."""
+    if transfer.route in ("", "direct"):
+        return transfer.state
+    return f"{transfer.state} by {transfer.route}"
 
 
 def moved(transfer: Transfer) -> str:

@@ -52,6 +52,8 @@ class Server:
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
     peak: int = 0
+    inside: tuple[str, ...] = ()
+    """Words in front of every command here: what runs it in a namespace."""
     _reader: threading.Thread | None = None
 
     def start(self, **environment: str) -> None:
@@ -62,7 +64,13 @@ class Server:
             notify.bind(str(name))
             notify.settimeout(0.1)
             self.process = subprocess.Popen(
-                [str(BIN / "maild"), "serve", "--config", str(self.config)],
+                [
+                    *self.inside,
+                    str(BIN / "maild"),
+                    "serve",
+                    "--config",
+                    str(self.config),
+                ],
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
@@ -173,6 +181,7 @@ class Programs:
         """Run ``mshare`` as an account; check its exit status unless None."""
         process = subprocess.Popen(
             [
+                *self._inside(name),
                 str(BIN / "mshare"),
                 "--profile",
                 self.account(name)["profile"],
@@ -216,6 +225,10 @@ class Programs:
             stdin=facts["number_password"] + "\n",
         )
         return facts["number"].partition("@")[0]
+
+    def _inside(self, name: str) -> tuple[str, ...]:
+        home = self.servers.get(self.account(name)["server"])
+        return () if home is None else home.inside
 
     def maild(self, server: str, *words: str, expect: int = 0) -> Ran:
         """Run an operator's verb for a server."""

@@ -34,6 +34,7 @@ class CountingProxy:
         holding: str = "up",
         mute_after: int | None = None,
         rate: int | None = None,
+        port: int = 0,
     ) -> None:
         self._target = target
         self._rate = rate
@@ -43,7 +44,7 @@ class CountingProxy:
         self._mute_after = mute_after
         self._released = threading.Event()
         self.held = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._half_open: set[frozenset[socket.socket]] = set()
@@ -113,6 +114,7 @@ class CountingProxy:
             passed = 0
             while octets := source.recv(PIECE):
                 passed += len(octets)
+                self.hear(source, octets)
                 with self._lock:
                     setattr(self, which, getattr(self, which) + len(octets))
                 if which == self._holding:
@@ -124,6 +126,9 @@ class CountingProxy:
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
         self._ended(source, sink)
+
+    def hear(self, source: socket.socket, octets: bytes) -> None:
+        """Do nothing; a test that wants to know what crosses listens in here."""
 
     def _ended(self, source: socket.socket, sink: socket.socket) -> None:
         """Close both sockets once both directions are over."""

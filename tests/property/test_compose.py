@@ -243,6 +243,7 @@ TRANSFERS = st.builds(
     size=st.integers(0, 2**63 - 1),
     octets=st.integers(0, 2**63 - 1),
     reason=FOREIGN,
+    go_until=st.none() | st.floats(0, 2**32),
 )
 
 

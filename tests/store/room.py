@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -124,13 +125,18 @@ class Room:
         return self.write(job)
 
     def share(
-        self, account_id: int, item: Item, to: Address = BOB, name: str = "share-1"
+        self,
+        account_id: int,
+        item: Item,
+        to: Address = BOB,
+        name: str = "share-1",
+        *,
+        confirm: float = 0.0,
     ) -> Transfer:
         """Queue an item for somebody."""
         fresh = FreshShare(name, NONCE)
-        return self.write(
-            transfers.share, account_id, item.id, to, fresh, LIFETIMES, self.now
-        )
+        job = partial(transfers.share, confirm=confirm)
+        return self.write(job, account_id, item.id, to, fresh, LIFETIMES, self.now)
 
     def offer(self, account_id: int, offer: Offer) -> int:
         """Let an offer lie in INBOX and return its content's id."""

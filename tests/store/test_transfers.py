@@ -197,6 +197,7 @@ def test_progress_never_goes_backwards(room: Room, alice: int, share: Transfer) 
             "created": int(START),
             "status": "",
             "reply": "",
+            "route": "",
             "expires": int(START + LIFETIMES.offer),
             "confirm": 0,
         }

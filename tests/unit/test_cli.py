@@ -18,10 +18,23 @@ from maild.cli import main
 from maild.mail.address import parse_address
 from maild.mail.transfer import Kind, State
 from maild.operator.console import Records
-from maild.store import accounts, checkpoints, trace, transfers
+from maild.store import (
+    accounts,
+    checkpoints,
+    consent,
+    mailboxes,
+    messages,
+    passages,
+    refusals,
+    trace,
+    transfers,
+)
 from maild.store.house import Store
+from maild.store.index import Tx
+from maild.store.refusals import Refusal
 from maild.store.trace import TraceEvent
 from maild.store.transfers import Transfer
+from tests.store.room import BOB, START, an_offer, stub
 
 
 class Operator:
@@ -300,6 +313,48 @@ def test_checkpoint(maild: Operator) -> None:
         1000,
     )
     assert "secret" not in json.dumps(facts)
+
+
+def test_offers(maild: Operator) -> None:
+    assert maild("offers", "ls") == "there are no offers\n"
+
+    def come(records: Records) -> None:
+        here = an_offer(id="offer-here", expires=2**40)
+        bob = records.read(accounts.find, BOB)
+        assert bob is not None
+        inbox = records.read(mailboxes.must_find, bob.id, "INBOX")
+
+        def take(tx: Tx) -> None:
+            content = messages.add_small(
+                tx, b"Subject: x\r\n\r\n", stub().structure, "t"
+            )
+            messages.append(tx, inbox.id, content, ("$Offer",), START)
+            assert consent.received(tx, bob.id, here, content, START)
+
+        records.write(take)
+        passed = an_offer(id="offer-passed", expires=int(START))
+        records.write(passages.offered, passed, START + 1)
+        refused = Refusal(
+            START + 2, "offer-not", "eve@e.example", "bob@b.example", "a.exe",
+            5_000_000, "size", "552 5.2.3 too large", "0123456789abcdef",
+        )  # fmt: skip
+        records.write(refusals.note, refused, "M1")
+
+    maild.with_store(come)
+    found = maild.json("offers", "ls")
+    assert [(each["where"], each["outcome"]) for each in found] == [
+        ("refused", "size"),
+        ("passed", "expired"),
+        ("here", "expired"),
+    ]
+    table = maild("offers", "ls")
+    (line,) = [each for each in table.splitlines() if "a.exe" in each]
+    assert "size (5.2.3)" in line
+    assert "5.0 MB" in line
+    (only,) = maild.json("offers", "ls", "--where", "passed")
+    assert only["id"] == "offer-passed"
+    assert "refused (size)" in maild("trace", "M1")
+    maild("offers", "ls", "--where", "lost", status=os.EX_USAGE)
 
 
 def test_trace(maild: Operator) -> None:

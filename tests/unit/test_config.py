@@ -145,4 +145,10 @@ def test_the_example_shows_every_default_of_every_key() -> None:
             default = declared.default
             wanted = list(default) if isinstance(default, tuple) else default
             assert shown[name][declared.name] == wanted
-    assert set(shown["peer"]["b.example"]) == {"address", "fingerprint", "plain"}
+    assert set(shown["peer"]["b.example"]) == {
+        "address",
+        "fingerprint",
+        "plain",
+        "secret",
+        "call",
+    }

@@ -14,7 +14,7 @@ POSTFIX = re.compile(
     r"(?P<id>[0-9A-Za-z]{6,}): to=<(?P<to>[^>]*)>, relay=(?P<relay>\S+), "
     r"delay=(?P<delay>[0-9.e+]+), delays=(?P<delays>[0-9.e+-]+(?:/[0-9.e+-]+){3}), "
     r"dsn=(?P<dsn>[245]\.\d{1,3}\.\d{1,3}), "
-    r"status=(?P<status>sent|deferred|bounced|offered) \((?P<reply>.*)\)"
+    r"status=(?P<status>sent|deferred|bounced|offered|prepared) \((?P<reply>.*)\)"
     r"(?P<more>(?:, \w+=[^,\s]+)*)"
 )
 
@@ -54,7 +54,7 @@ def test_a_delivery_line_is_postfix_grammar(caplog: pytest.LogCaptureFixture) ->
     assert found["dsn"] == "2.6.0"
     assert found["reply"] == "250 2.6.0 queued as 9f86"
     assert found["more"].startswith(", octets=1048576, offset=0, rate=8.74e+04")
-    assert found["more"].endswith("tls=TLSv1.3, trace=0123456789abcdef")
+    assert found["more"].endswith("tls=TLSv1.3, trace=0123456789abcdef, via=direct")
 
 
 def test_a_reply_without_enhanced_code_gets_the_class(

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("cryptography", "pydantic", "multiprocessing", "unittest")
+HEAVY = ("cryptography", "pydantic", "multiprocessing", "unittest", "PIL")
 """Libraries of megabytes each."""
 VERBS = ("typer", "click", "rich")
 """What only commands need."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from terminal_client.folders import unit
+
+WATCH = Path(__file__).parents[2] / "systemd" / "mshare-watch.service"
 UNIT = Path(__file__).parents[2] / "systemd" / "maild.service"
 MOST_EXPOSED = 1.5
 """Points of ``systemd-analyze security``, of 10."""
@@ -20,9 +24,12 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-def analyze(*words: str) -> subprocess.CompletedProcess[str]:
+def analyze(
+    *words: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["systemd-analyze", *words],
+        env=os.environ | (environment or {}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -53,3 +60,17 @@ def test_only_one_capability() -> None:
     lines = UNIT.read_text().splitlines()
     given = [line for line in lines if "Capabilit" in line]
     assert {line.partition("=")[2] for line in given} == {"CAP_NET_BIND_SERVICE"}
+
+
+def test_the_unit_of_a_user_is_the_one_that_is_installed() -> None:
+    assert WATCH.read_text() == unit.text("/usr/bin/mshare")
+
+
+@needs_systemd
+def test_verify_says_nothing_of_the_unit_of_a_user(tmp_path: Path) -> None:
+    program = f"{sys.executable} -m terminal_client --profile '{tmp_path}/a b'"
+    copy = tmp_path / WATCH.name
+    copy.write_text(unit.text(program))
+    home = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    done = analyze("verify", "--user", str(copy), environment=home)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -64,12 +64,12 @@ class Peer:
     connections: int = 0
     most_at_once: int = 0
     port: int = 0
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[Peer]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**24)
+    async def serving(self, port: int = 0) -> AsyncIterator[Peer]:
+        server = await asyncio.start_server(self.serve, "127.0.0.1", port, limit=2**24)
         self.port = server.sockets[0].getsockname()[1]
-        self._tasks: set[asyncio.Task[None]] = set()
         try:
             yield self
         finally:
@@ -82,9 +82,10 @@ class Peer:
     def verbs(self) -> list[str]:
         return [c.split()[0].upper() for c in self.commands]
 
-    async def _serve(
+    async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        """Be the server on one connection."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from maild.mail.address import Address
 from maild.mail.compose import Facts, ItemFacts, item_stub
@@ -83,11 +84,14 @@ class Post:
         self.made.append(item.id)
         return items.add(tx, item, stub, inbox=None, now=now)
 
-    async def share(self, item: Item, to: Address = BOB) -> Transfer:
+    async def share(
+        self, item: Item, to: Address = BOB, *, confirm: float = 0.0
+    ) -> Transfer:
         fresh = FreshShare(f"T{len(self.made):013}", "ab" * 16)
         self.made.append(fresh.queue_id)
+        job = partial(transfers.share, confirm=confirm)
         return await self.store.index.write(
-            transfers.share, self.account, item.id, to, fresh, LIFETIMES, self.clock()
+            job, self.account, item.id, to, fresh, LIFETIMES, self.clock()
         )
 
     async def accepted(self, transfer: Transfer, size: int | None = None) -> None:

@@ -57,7 +57,9 @@ class Pushing:
                     stall=self.stall,
                 )
                 offset = await push.begin(MAIL, RcptTo(BOB))
-                return await push.send(offset)
+                reply = await push.send(offset)
+                assert reply is not None
+                return reply
         finally:
             await session.channel.quit()
 

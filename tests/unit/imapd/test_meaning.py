@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from maild.mail.transfer import Kind, State
+from maild.mail.reply import Reply
+from maild.mail.transfer import Event, Kind, Lifetimes, State
 from maild.store import consent, items, mailboxes, transfers
 from maild.store.index import Tx
 from maild.store.transfers import Transfer
@@ -189,3 +190,55 @@ async def test_progress_is_pushed_while_idle(station: Live) -> None:
     assert b'\\"octets\\":11' in lines[0]
     client.send(b"DONE\r\n")
     assert (await client.line()).startswith(b"i OK")
+
+
+async def prepared(station: Live) -> Client:
+    """Begin a transfer that waits for go, let it be prepared, select Transfers."""
+    item = await an_item(station)
+
+    def job(tx: Tx) -> None:
+        fresh = transfers.FreshShare("share-00001", "0" * 32)
+        transfers.share(
+            tx,
+            station.alice,
+            item.id,
+            BOB,
+            fresh,
+            Lifetimes(1000.0, 5000.0),
+            NOW,
+            confirm=600.0,
+        )
+        transfers.advance(tx, "share-00001", Event.CLAIM, NOW)
+        transfers.prepared(tx, "share-00001", NOW, Reply(250, "1.5", "ok"), "")
+
+    await station.store.index.write(job)
+    return await station.alice_in("Transfers")
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "STORE 1 +FLAGS ($Go)",
+        "UID STORE 1:* +FLAGS ($Go)",
+        "STORE 1 +FLAGS.SILENT ($GO)",
+        "STORE 1 FLAGS (\\Seen $go)",
+    ],
+)
+async def test_a_keyword_lets_a_transfer_go(station: Live, store: str) -> None:
+    client = await prepared(station)
+    told = await client.ok(store)
+    (transfer,) = await queue(station, Kind.SHARE)
+    assert (transfer.state, transfer.confirm) == (State.ACCEPTED, 0)
+    (line,) = await station.lines("Transfers")
+    assert line.uid == transfer.view_uid  # it is still there for whoever set it
+    told += await client.ok("NOOP")
+    assert any(b"$Accepted" in each for each in told), told
+
+
+async def test_reading_only_lets_nothing_go(station: Live) -> None:
+    client = await prepared(station)
+    await client.ok("EXAMINE Transfers")
+    lines = await client.command("STORE 1 +FLAGS ($Go)")
+    assert lines[-1].startswith(b"NO [READ-ONLY]")
+    (transfer,) = await queue(station, Kind.SHARE)
+    assert transfer.state is State.PREPARED

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from maild.store import messages
+from maild.store.index import Tx
 from maild.store.rope import Base64, Constant, Raw
 from tests.unit.imapd.mailroom import NOW, Mailroom, Rendering, mailroom, mixed
 
@@ -110,6 +111,57 @@ async def test_cheap_facts_spare_the_contents(
     monkeypatch.delattr(messages, "content")
     assert await room.search("SEEN TEXT x") == []
     assert await room.search("OR UNSEEN TEXT x") == [1, 2, 3, 4, 5]
+
+
+def own_upload(tx: Tx, content_id: int, number: str, code: str, own: int) -> None:
+    tx.run(
+        """INSERT INTO item (id, account_id, own, content_id, name, type, size, number,
+            code, trace, created)
+        SELECT 'item' || ?1, mailbox.account_id, ?4, ?1, 'a', 'b', 1, ?2, ?3, 't', 0
+        FROM message JOIN mailbox ON mailbox.id = mailbox_id WHERE content_id = ?1""",
+        content_id,
+        number,
+        code,
+        own,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "uids"),
+    [
+        ("HEADER Share-Number 001", [1, 4]),
+        ("HEADER Share-Number 01", [1, 4]),
+        ("HEADER Share-Number 002", [2]),
+        ('HEADER Share-Number ""', [1, 2, 3, 4]),
+        ("HEADER Share-Code ABC", [1]),
+        ("HEADER share-code aBc NOT HEADER Share-Number 002", [1]),
+        ("OR HEADER Share-Code xyz HEADER Share-Code abc", [1, 2]),
+        ("NOT HEADER Share-Number 002", [1, 3, 4]),
+        ("HEADER Share-Number 00 FROM alice", [1, 2, 4]),
+    ],
+)
+async def test_numbers_and_codes_are_known_to_the_index(
+    room: Mailroom, text: str, uids: list[int]
+) -> None:
+    """Own uploads are not read for them; what only says so in its header is."""
+    await room.add_many([note("x") for _ in range(4)])
+    for content_id, (number, code, own) in enumerate(
+        [("001", "aBc", 1), ("002", "xyz", 1), ("3", "q", 1), ("002", "abc", 0)], 1
+    ):
+        await room.store.index.write(own_upload, content_id, number, code, own)
+    assert await room.search(text) == uids
+
+
+async def test_a_terminal_that_asks_reads_no_contents(
+    room: Mailroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await room.add_many([note("x") for _ in range(300)])
+    for content_id in range(1, 301):
+        number = f"{content_id:03d}"
+        await room.store.index.write(own_upload, content_id, number, f"c{number}", 1)
+    monkeypatch.delattr(messages, "content")
+    assert await room.search("HEADER Share-Number 251") == [251]
+    assert await room.search("HEADER Share-Code C007") == [7]
 
 
 async def test_what_still_arrives_is_found_by_its_header(room: Mailroom) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from maild.login import Gate, make_keys
 from maild.mail.address import Address, parse_address
 from maild.mail.offer import Offer, proof
 from maild.mail.transfer import Lifetimes
+from maild.smtpd.listener import Turns
 from maild.smtpd.server import SmtpStation
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
 from maild.store import (
@@ -172,14 +173,15 @@ async def live(
     root: Path,
     *,
     submission: Mapping[str, Any] | None = None,
+    turns: Callable[[Store], Turns] | None = None,
     rendezvous: frozenset[str] = frozenset(),
     **smtp: Any,
 ) -> AsyncIterator[Live]:
     """Run a station whose store is below ``root``.
 
     ``smtp``: settings of [smtp]; ``submission``: those of [submission];
-    ``rendezvous``: its domains, if it has that role.  A store that
-    is there already is gone on with.
+    ``rendezvous``: its domains, if it has that role.  A store that is there already is
+    gone on with.  ``turns``: where the ends of offers meet.
     """
     store = Store(root / "store", clock=lambda: NOW)
     await asyncio.to_thread(store.open)
@@ -210,6 +212,7 @@ async def live(
         identity,
         store,
         Gate(store, identity),
+        turns=None if turns is None else turns(store),
     )
     ready = asyncio.Event()
     serving = asyncio.create_task(station.run(ready.set))

@@ -98,6 +98,42 @@ async def test_an_item_is_shared_by_its_url(station: Live) -> None:
     await speaker.close()
 
 
+FRAMED = (
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/plain\r\n\r\n\r\n"
+    b"--b\r\nContent-Type: application/octet-stream\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (b"Share-Confirm: 3600", 3600),
+        (b"share-confirm: 2592000", 2592000),
+        (b"Share-Confirm: 2592001", None),
+        (b"Share-Confirm: 0", None),
+        (b"Share-Confirm: -1", None),
+        (b"Share-Confirm: 1h", None),
+        (b"Share-Confirm: 9999999999999999", None),
+        (b"Share-Number: 001", 0),
+        (b"Share-Confirm:", 0),
+    ],
+)
+async def test_a_share_may_wait_for_go(
+    station: Live, said: bytes, seconds: int | None
+) -> None:
+    """What cannot be understood is refused: it must not go by itself."""
+    speaker, url = await uploaded(station, content(1000))
+    await speaker.envelope("carol@b.example", str(ALICE), "BODY=BINARYMIME")
+    await speaker.chunk(said + b"\r\n" + FRAMED, 250, last=False)
+    await speaker.says(f"BURL {url}/;SECTION=1", 250)
+    reply = await speaker.chunk(b"\r\n--b--\r\n", 554 if seconds is None else 250)
+    found = await station.transfers(station.alice)
+    assert [t.confirm for t in found] == ([] if seconds is None else [seconds])
+    assert reply.status == ("5.5.4" if seconds is None else "2.0.0")
+    await speaker.close()
+
+
 async def test_a_note_goes_with_the_item(station: Live) -> None:
     speaker, url = await uploaded(station, content(1000))
     await speaker.envelope("carol@b.example", str(ALICE), "BODY=BINARYMIME")

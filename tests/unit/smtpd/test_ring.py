@@ -46,11 +46,19 @@ class Chunked(asyncio.StreamReaderProtocol):
 
     async def _take(self, transport: asyncio.Transport) -> None:
         pieces, patience = new_pieces(), Patience(30.0)
-        begun = bytearray()
-        ring = TlsRing(transport, self, self.count, self.sink, patience, pieces, begun)
         try:
             with ThreadPoolExecutor(1) as thread:
-                running = asyncio.create_task(ring.run(thread))
+                ring = TlsRing(
+                    transport,
+                    self,
+                    self.count,
+                    self.sink,
+                    patience,
+                    pieces,
+                    thread,
+                    bytearray(),
+                )
+                running = asyncio.create_task(ring.run())
                 await asyncio.sleep(0)
                 transport.write(b"go\n")  # what comes now comes to the ring
                 await running

@@ -54,6 +54,13 @@ def test_the_rendezvous_may_move_a_number(contacts: Contacts) -> None:
     assert (old.name, old.number, old.rendezvous) == ("Bob", "", "")
 
 
+def test_no_name_stands_for_a_number_or_an_address(contacts: Contacts) -> None:
+    contacts.put(Contact(MALLORY, "+14155550102"))
+    contacts.put(Contact(parse_address("eve@evil.example"), "bob@b.example"))
+    assert contacts.find("+14155550102") is None
+    assert contacts.find("bob@b.example") is None
+
+
 def test_a_name_of_two_is_not_guessed(contacts: Contacts) -> None:
     contacts.put(Contact(BOB, "Bob"))
     contacts.put(Contact(MALLORY, "bob"))

@@ -10,7 +10,7 @@ import ssl
 import pytest
 
 from maild.mail.reply import Reply
-from terminal_client.errors import from_connect, from_refusal, from_reply
+from terminal_client.errors import NoRoomError, from_connect, from_refusal, from_reply
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,13 @@ def test_what_to_do_when_the_account_is_full() -> None:
     for code in (452, 552):
         assert "make room" in str(from_reply(Reply(code, "2.2", "no"), "upload"))
     assert "make room" in str(from_refusal("NO", "[OVERQUOTA] no", "accept"))
+
+
+def test_no_room_is_told_from_other_troubles() -> None:
+    for reply in (Reply(452, "2.2", "quota"), Reply(452, "3.1", "device")):
+        assert isinstance(from_reply(reply, "upload"), NoRoomError)
+    for reply in (Reply(451, "3.0", "later"), Reply(552, "2.2", "never fits")):
+        assert not isinstance(from_reply(reply, "upload"), NoRoomError)
 
 
 def test_imap_bad() -> None:

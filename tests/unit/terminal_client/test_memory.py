@@ -117,3 +117,28 @@ def test_a_path_need_not_be_utf8(memory: Memory) -> None:
     entry = memory.begin(path, SHAPE)
     assert memory.by_path(path) == entry
     assert memory.by_path(Path("/tmp/\ufffd.txt")) is None
+
+
+@pytest.mark.parametrize("number", ["", "002", "x", "٣", "9" * 30, "-1"])
+def test_a_number_of_somebody_else_is_no_row(memory: Memory, number: str) -> None:
+    entry = memory.begin(Path("/one"), SHAPE)
+    assert memory.by_number(number, entry.code) is None
+    assert memory.by_number("001", "other") is None
+    assert memory.by_number("1", entry.code) == entry
+
+
+def test_a_file_that_moved_keeps_its_number(memory: Memory) -> None:
+    entry = memory.begin(Path("/one"), SHAPE)
+    memory.finish(entry, DIGEST)
+    other = memory.begin(Path("/three"), SHAPE)
+    moved = Shape(SHAPE.size, SHAPE.mtime_ns, 99)
+    assert [row.path for row in memory.alike(moved)] == ["/one", "/three"]
+    memory.move(entry, Path("/two"), moved)
+    found = memory.by_paths([Path("/one"), Path("/two"), Path("/three")])
+    assert {path: row.number for path, row in found.items()} == {
+        Path("/two"): entry.number,
+        Path("/three"): other.number,
+    }
+    assert found[Path("/two")].shape == moved
+    memory.move(entry, Path("/three"), moved)  # somebody was faster
+    assert memory.by_path(Path("/two")) is not None

@@ -204,6 +204,20 @@ async def test_a_file_that_changed_is_another_upload(tmp_path: Path) -> None:
     assert target.message.endswith(b"x" * 9000)
 
 
+async def test_a_file_that_went_away_is_given_up(tmp_path: Path) -> None:
+    path, target = tmp_path / "film.mov", Target()
+    path.write_bytes(bytes(9000))
+    async with servers(tmp_path, smtp=target.serve) as made:
+        await begun(made.profile, path, target)
+        path.unlink()
+        connections = Connections(made.profile, PASSWORD)
+        outgoing = Outgoing(made.profile, Memory(made.profile.memory_file), connections)
+        for _ in range(2):  # once is enough
+            await outgoing.abandon(path)
+        await connections.close()
+    assert target.given_up == target.transids[:1]
+
+
 async def test_a_file_that_changes_meanwhile_is_given_up(tmp_path: Path) -> None:
     path, target = tmp_path / "film.mov", Target()
     path.write_bytes(bytes(9000))

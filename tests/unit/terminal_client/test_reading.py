@@ -92,3 +92,32 @@ def test_links_lead_to_one_path(tmp_path: Path) -> None:
     (tmp_path / "y").symlink_to("x")
     with reading.open_file(tmp_path / "y") as file:
         assert file.path == (tmp_path / "x").resolve()
+
+
+@pytest.mark.parametrize("what", ["link", "pipe"])
+async def test_what_takes_its_place_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Neither is a link followed, nor is a pipe waited for."""
+    path, secret = tmp_path / "x", tmp_path / "secret"
+    path.write_text("x")
+    secret.write_text("secret")
+    flags = os.O_RDONLY
+
+    def swap(name: Path, how: int) -> int:
+        nonlocal flags
+        flags = how
+        path.unlink()
+        if what == "link":
+            path.symlink_to(secret)
+        else:
+            os.mkfifo(path)
+        return real(name, how)
+
+    real = os.open
+    monkeypatch.setattr(os, "open", swap)
+    with pytest.raises(NoInputError):
+        reading.open_file(path)
+    monkeypatch.undo()
+    assert flags & os.O_NOFOLLOW
+    assert flags & os.O_NONBLOCK

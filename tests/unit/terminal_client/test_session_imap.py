@@ -152,12 +152,42 @@ async def test_the_upload_check_is_one_search_and_one_fetch(tmp_path: Path) -> N
     async with servers(tmp_path, imap=script) as made:
         connection = MailboxConnection(made.profile, client_context(made.profile))
         await connection.open(PASSWORD)
-        held = await library.held_under(connection, "001", 10)
+        held = await library.held_under(connection, "001", "Bbb456", 10)
         assert [(h.uid, h.code, h.terminal) for h in held] == [
             (3, "Aaa123", "t1"),
             (9, "Bbb456", "t1"),
         ]
         assert connection.uid_validity == 42
+        connection.abort()
+
+
+async def test_many_numbers_that_hold_this_one_hide_none(tmp_path: Path) -> None:
+    """Header fields are searched for parts of them (RFC 9051 §6.4.4)."""
+
+    async def script(talk: Talk) -> None:
+        await talk.imap_login()
+        examine = await talk.command('EXAMINE "Library"')
+        search = await talk.command("UID SEARCH HEADER Share-Number 123")
+        uids = " ".join(map(str, range(5, 200)))
+        await talk.say(f"{examine} OK", f"* SEARCH {uids}", f"{search} OK done")
+        search = await talk.command(
+            "UID SEARCH HEADER Share-Number 123 HEADER Share-Code Aaa123"
+        )
+        await talk.say("* SEARCH 5", f"{search} OK done")
+        fetch = await talk.command(
+            f"UID FETCH 5,{','.join(map(str, range(180, 200)))} (UID FLAGS"
+        )
+        fields = "Share-Number: 123\r\nShare-Code: Aaa123\r\n\r\n"
+        await talk.say(
+            f"* 1 FETCH (UID 5 BODY[HEADER.FIELDS (X)] {{{len(fields)}}}\r\n{fields})",
+            f"{fetch} OK done",
+        )
+
+    async with servers(tmp_path, imap=script) as made:
+        connection = MailboxConnection(made.profile, client_context(made.profile))
+        await connection.open(PASSWORD)
+        held = await library.held_under(connection, "123", "Aaa123", 10)
+        assert [(h.uid, h.code) for h in held] == [(5, "Aaa123")]
         connection.abort()
 
 
@@ -180,7 +210,7 @@ async def test_the_largest_items_need_imap4rev2(tmp_path: Path) -> None:
         connection = MailboxConnection(made.profile, client_context(made.profile))
         await connection.open(PASSWORD)
         with pytest.raises(errors.TryLaterError):
-            await library.held_under(connection, "001", 2**33)
+            await library.held_under(connection, "001", "Aaa123", 2**33)
 
 
 async def test_deciding_is_moving(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from email import policy
 from email.parser import BytesParser
 from pathlib import Path
@@ -21,12 +22,17 @@ ALICE, BOB = parse_address("alice@a.example"), parse_address("bob@b.example")
 URL = ImapUrl("alice@a.example", "a.example", "Library", 7, 3)
 
 
-async def send(folder: Path, script: Script, note: str = "") -> str:
+async def send(
+    folder: Path,
+    script: Script,
+    note: str = "",
+    fields: Sequence[tuple[str, str]] = (),
+) -> str:
     async with servers(folder, smtp=script) as made:
         connection = SubmissionConnection(made.profile, client_context(made.profile))
         await connection.open(PASSWORD)
         try:
-            return await submission.send(connection, ALICE, BOB, URL, "1", note)
+            return await submission.send(connection, ALICE, BOB, URL, "1", note, fields)
         finally:
             await connection.close()
 
@@ -64,6 +70,25 @@ async def test_a_note_goes_in_front_of_the_section(tmp_path: Path) -> None:
     note, content = message.iter_parts()
     assert note.get_content() == "as prömised\r\n.\r\n"
     assert content.get_content() == b"\0\1\2"
+
+
+async def test_what_else_the_server_is_told_is_a_field(tmp_path: Path) -> None:
+    heads = []
+
+    async def script(talk: Talk) -> None:
+        await talk.smtp_login("BURL")
+        await talk.hear("MAIL FROM:<alice@a.example> BODY=BINARYMIME")
+        await talk.hear("RCPT TO:<bob@b.example>")
+        size = int((await talk.hear("BDAT ")).split(" ")[1])
+        heads.append(await talk.reader.readexactly(size))
+        await talk.hear("BURL ")
+        size = int((await talk.hear("BDAT ")).split(" ")[1])
+        await talk.reader.readexactly(size)
+        await talk.say(*["250 2.0.0 ok"] * 4, landed(b""))
+
+    await send(tmp_path, script, fields=[("Share-Confirm", "3600")])
+    message = BytesParser(policy=policy.default).parsebytes(heads[0])
+    assert message["Share-Confirm"] == "3600"
 
 
 @pytest.mark.parametrize(
