@@ -25,6 +25,7 @@ from terminal_client.verbs.add import add
 from terminal_client.verbs.attend import attend
 from terminal_client.verbs.contacts import contacts
 from terminal_client.verbs.decline import decline
+from terminal_client.verbs.edit import edit
 from terminal_client.verbs.explain import explain
 from terminal_client.verbs.get import get
 from terminal_client.verbs.go import go
@@ -35,10 +36,12 @@ from terminal_client.verbs.ls import ls
 from terminal_client.verbs.me import me
 from terminal_client.verbs.nearby import nearby
 from terminal_client.verbs.offers import offers
+from terminal_client.verbs.put import put
 from terminal_client.verbs.requests import requests
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
 from terminal_client.verbs.upload import upload
+from terminal_client.verbs.versions import versions
 from terminal_client.verbs.watch import watch
 
 verbs: Final = typer.Typer(
@@ -111,6 +114,7 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
             "mshare get 7hqKzWbV -o ~/Videos/",
             "mshare get backup.tar -o - | tar x",
             "mshare get --follow film.mov -o - | mpv -",
+            "mshare get notes.txt --version 2",
         ),
     ),
     (me, ("mshare me --name Bob --qr", "mshare me --svg me.svg")),
@@ -123,6 +127,22 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
     ),
     (contacts, ("mshare contacts", "mshare contacts rm Bob")),
     (nearby, ("mshare nearby --add", "mshare nearby --visible")),
+    (
+        edit,
+        (
+            "mshare edit notes.txt",
+            "mshare edit photo.tiff --with gimp",
+            "mshare edit budget.ods --with 'soffice --nologo' --keep",
+        ),
+    ),
+    (
+        put,
+        (
+            "mshare put draft.pdf 7hqKzWbV",
+            "mshare put new.iso debian.iso --base old.iso",
+        ),
+    ),
+    (versions, ("mshare versions notes.txt", "mshare versions 7hqKzWbV --json")),
     (explain, ("mshare explain 5.7.1", "mshare explain 550 5.1.1 no such account")),
 )
 """Each verb with its examples, in the order of a first day."""

@@ -89,6 +89,10 @@ class GoneError(UnavailableError):
     """What was being read is not on the server any more."""
 
 
+class ReplacedError(UnavailableError):
+    """Somebody else was faster: what was to be replaced is another one by now."""
+
+
 class UnreachableError(UnavailableError):
     """No connection to the server comes about."""
 

@@ -32,6 +32,7 @@ _FIELDS = (
     "Share-Type",
     "Share-Item",
     "Share-SHA256",
+    "Share-Version",
     "Maild-Trace",
     "Subject",
     "From",
@@ -71,6 +72,9 @@ class Item:
     """Octets of an arriving item that the server has, where that is known."""
     trace: str | None = None
     """The same as in the offer that it came of."""
+    version: int = 1
+    mailbox: str = LIBRARY
+    """Where it is: an older version is in another one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``mshare ls --json`` prints."""
@@ -88,6 +92,7 @@ class Item:
             "uid": self.uid,
             "arriving": self.arriving,
             "arrived": self.arrived,
+            "version": self.version,
         }
 
 
@@ -181,6 +186,7 @@ def _item(facts: dict[str, Any]) -> Item | None:
     # Received content stands between a text and the facts; an upload stands alone.
     own = len(parts) == 1
     uid = int(facts["UID"])
+    version = fields.get("share-version", "")
     return Item(
         id=fields.get("share-item") or f"uid{uid}",
         uid=uid,
@@ -197,6 +203,7 @@ def _item(facts: dict[str, Any]) -> Item | None:
         terminal=fields.get("share-terminal"),
         arriving=mailbox.has_keyword(facts, ARRIVING),
         trace=fields.get("maild-trace"),
+        version=int(version) if version.isdecimal() and len(version) < 10 else 1,
     )
 
 

@@ -29,8 +29,8 @@ async def wanted(imap: MailboxConnection, memory: Memory, name: str | Item) -> I
     One that still arrives has the size that was announced, and no digest.
     """
     item = name if isinstance(name, Item) else await library.find(imap, name)
-    await mailbox.open_mailbox(imap, library.LIBRARY)
-    if item.arriving:
+    await mailbox.open_mailbox(imap, item.mailbox)
+    if item.arriving or item.mailbox != library.LIBRARY:
         return item
     item = await asyncio.to_thread(with_digest, memory, item)
     if item.sha256 is None and not item.own:
@@ -105,13 +105,18 @@ class Receiving:
         return digest
 
     async def _open(self, imap: MailboxConnection) -> None:
-        await mailbox.open_mailbox(imap, library.LIBRARY)
+        await mailbox.open_mailbox(imap, self.item.mailbox)
         if self._validity not in (0, imap.uid_validity):  # other UIDs now
             await self._find_again(imap)
         self._validity = imap.uid_validity
 
     async def _find_again(self, imap: MailboxConnection) -> None:
         """Look where the item is now; it is there unless its sender gave it up."""
+        if self.item.mailbox != library.LIBRARY:
+            raise errors.UnavailableError(
+                f"version {self.item.version} of {shown(self.item.name)} is not kept "
+                "any more; `mshare versions` shows which are"
+            )
         try:
             found = await library.find(imap, self.item.id)
         except errors.NoInputError:

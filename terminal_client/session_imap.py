@@ -9,8 +9,9 @@ import binascii
 import re
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from terminal_client import errors
 from terminal_client.imap_answers import Placement, Response, changed_annotations
@@ -19,6 +20,7 @@ from terminal_client.sasl import Exchange
 from terminal_client.session_imap_octets import (
     CommandTimeout,
     ImapClient,
+    ImapProtocol,
     LostError,
     PlacedCommand,
 )
@@ -178,6 +180,26 @@ class MailboxConnection:
             self._client_now().protocol.start(command)
         return [await self._done(c, f"run {c.name}") for c in started]
 
+    @asynccontextmanager
+    async def bringing(self, *words: str) -> AsyncIterator[Bringing]:
+        """Give a command that brings literals (RFC 9051 §4.3); give them to what it is.
+
+        Afterwards all has been sent, and the server's answer was OK.
+        """
+        command = self._command(words, None, IDLE_TIMEOUT)
+        protocol = self._client_now().protocol
+        protocol.start(command)
+        ending = asyncio.ensure_future(self._done(command, f"run {words[0]}"))
+        ending.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            yield Bringing(protocol, command, ending)
+            await asyncio.shield(ending)
+        except BaseException:
+            if not ending.done():  # in the middle of a literal: out of step
+                self.abort()
+                await asyncio.wait({ending})
+            raise
+
     async def idle(self, patience: float = PATIENCE) -> list[Response]:
         """Wait until something happens to the selected mailbox (RFC 9051 §6.3.13).
 
@@ -256,6 +278,40 @@ class MailboxConnection:
             with suppress(errors.TerminalError):
                 await self.run("LOGOUT", timeout=5)
         self.abort()
+
+
+class Bringing:
+    """A command whose literals are on their way."""
+
+    def __init__(
+        self,
+        protocol: ImapProtocol,
+        command: PlacedCommand,
+        ending: asyncio.Future[list[Response]],
+    ) -> None:
+        self._protocol = protocol
+        self._ending = ending
+        self._asked = asyncio.Event()
+        command.on_continuation = lambda _: self._asked.set()
+
+    async def wait(self) -> None:
+        """Wait until the server asks for the literal; raise its refusal."""
+        asked = asyncio.ensure_future(self._asked.wait())
+        either: set[asyncio.Future[Any]] = {asked, self._ending}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+        if not self._asked.is_set():
+            await self._ending
+            raise errors.ProtocolError("the IMAP server did not wait for the message")
+        self._asked.clear()
+
+    async def send(self, octets: bytes) -> None:
+        """Send octets of a literal, or what stands between two of them."""
+        if self._ending.done():
+            await self._ending  # it has been refused: that is what counts
+        await self._protocol.pour(octets)
 
 
 async def _news(begun: asyncio.Event, told: asyncio.Event, patience: float) -> None:

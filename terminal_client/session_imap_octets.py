@@ -90,6 +90,23 @@ class ImapProtocol(lib.IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib 
         self.pending: deque[PlacedCommand] = deque()
         self.greeting: asyncio.Future[bytes] = loop.create_future()
         self._reader = ResponseReader(self._place)
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        """Let whoever sends wait (asyncio.Protocol)."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Let whoever sends go on (asyncio.Protocol)."""
+        self._writable.set()
+
+    async def pour(self, octets: bytes) -> None:
+        """Send octets of a literal; returns when the server has taken enough of it."""
+        self.transport.write(octets)
+        if self.pending:
+            self.pending[0].stay()
+        await self._writable.wait()
 
     def data_received(self, d: bytes) -> None:
         """Read what arrived (asyncio.Protocol)."""
@@ -108,6 +125,7 @@ class ImapProtocol(lib.IMAP4ClientProtocol):  # type: ignore[misc] # aioimaplib 
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End every wait (asyncio.Protocol)."""
+        self._writable.set()
         self._fail_all(LostError(str(exc or "closed by the server")))
 
     def start(self, command: PlacedCommand) -> None:

@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 from terminal_client import (
     destination,
+    editing,
     library,
     matching,
     metadata,
@@ -33,6 +34,7 @@ from terminal_client import (
     secret,
     submission,
     transfers,
+    versions,
     watching,
 )
 from terminal_client.attempts import Progress
@@ -49,6 +51,7 @@ from terminal_client.offers import Letter, Waiting
 from terminal_client.people import People, Recipient
 from terminal_client.profile import Profile
 from terminal_client.receiving import Receiving
+from terminal_client.replacing import Replaced, Replacing
 from terminal_client.requests import Asking
 from terminal_client.sending import Order, Queued, Sendings
 from terminal_client.submission import Sent
@@ -342,6 +345,56 @@ class Terminal:
         """
         item = await Awaiting(self._connections, name, tell).item()
         return await self._wanted(item)
+
+    async def versions(self, name: str | Item) -> list[Item]:
+        """Return the versions of an item, oldest first; the last is the item now."""
+        item = await self._wanted(name)
+        async with self._connections.imap() as imap:
+            return await versions.of(imap, item)
+
+    async def version(self, name: str | Item, number: int) -> Item:
+        """Return one version of an item, to be given to `get`."""
+        item = await self._wanted(name)
+        async with self._connections.imap() as imap:
+            return await versions.one(imap, item, number)
+
+    async def edit(
+        self,
+        name: str | Item,
+        change: editing.Change,
+        *,
+        keep: bool = False,
+        progress: Progress = _nobody,
+    ) -> Replaced:
+        """Let ``change`` change an item's content; it becomes its next version.
+
+        Only what has changed travels.  ``keep`` leaves a copy here, so that nothing has
+        to be fetched the next time.  Raises `ReplacedError` when somebody else was
+        faster; what was edited is kept, and the error says where.
+        """
+        item = await self._wanted(name)
+        edits = editing.Editing(self.profile, self.memory, self._connections)
+        return await edits.edit(item, change, progress, keep=keep)
+
+    async def put(
+        self,
+        path: Path,
+        name: str | Item,
+        *,
+        base: Path | None = None,
+        progress: Progress = _nobody,
+    ) -> Replaced:
+        """Make a file the next version of an item.
+
+        With ``base``, a file that holds what the item is now, only what is different
+        travels.
+        """
+        item = await self._wanted(name)
+        editing.must_be_whole(item)
+        if base is not None:
+            await editing.must_be_base(base, item)
+        replacing = Replacing(self._connections, self.profile, item, progress)
+        return await replacing.by(path, base)
 
     async def get(
         self,

@@ -21,6 +21,8 @@ LOGGED_IN = (
     "LIST-EXTENDED",
     "LIST-STATUS",
     "BINARY",
+    "CATENATE",
+    "REPLACE",
     "METADATA",
     "ESEARCH",
     "SEARCHRES",

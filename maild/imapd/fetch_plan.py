@@ -105,7 +105,7 @@ class Planner:
             return item.label.encode() + b" NIL"
         if part is None or part.type in {"multipart", "message"}:
             return await self._as_rendered(item, content, part)
-        blob = _raw_blob(content.rope, part)
+        blob = raw_blob(content.rope, part)
         if blob is not None:
             wanted = Range(0, blob.length).cut(item.partial)
             await self._arrival.wait_for(content, blob.blob, blob.start + wanted.end)
@@ -125,7 +125,7 @@ class Planner:
         label = item.label.encode()
         if part is None:
             return b"%b %d" % (label, content.structure.size)
-        blob = _raw_blob(content.rope, part)
+        blob = raw_blob(content.rope, part)
         if blob is not None:
             return b"%b %d" % (label, blob.length)
         if part.encoding in IDENTITY or part.type in {"multipart", "message"}:
@@ -167,7 +167,7 @@ def _body(part: Part) -> Range:
     return Range(part.body_start, part.body_end)
 
 
-def _raw_blob(rope: Rope, part: Part) -> Raw | None:
+def raw_blob(rope: Rope, part: Part) -> Raw | None:
     """Return the blob that holds a part's decoded octets, if one does."""
     piece = rope.pieces[part.blob] if part.blob is not None else None
     match piece:

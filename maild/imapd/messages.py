@@ -10,6 +10,7 @@ from maild.imapd.fetch import run_fetch
 from maild.imapd.flags import demand_writable, store
 from maild.imapd.mailboxes import take_name
 from maild.imapd.outcome import Done
+from maild.imapd.replace import without_literal
 from maild.imapd.search import run_search
 from maild.imapd.session import Session, Verb
 from maild.store import meaning
@@ -25,7 +26,7 @@ from maild.wire.imap_write import NoError, number_list
 
 
 async def uid_command(session: Session, command: Command) -> Done:
-    """UID FETCH, STORE, SEARCH, COPY, MOVE, EXPUNGE (RFC 9051 §6.4.9)."""
+    """UID FETCH, STORE, SEARCH, COPY, MOVE, EXPUNGE, REPLACE (RFC 9051 §6.4.9)."""
     cursor = command.cursor()
     verb = cursor.keyword()
     if verb not in WITH_UID:
@@ -41,6 +42,8 @@ async def uid_command(session: Session, command: Command) -> Done:
             return await store(session, inner, uid=True)
         case "EXPUNGE":
             return await uid_expunge(session, inner)
+        case "REPLACE":
+            return await without_literal(session, inner, uid=True)
         case _:
             return await carry(session, inner, uid=True)
 

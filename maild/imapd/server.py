@@ -21,14 +21,17 @@ from maild.imapd import (
     messages,
     metadata,
     quota,
+    replace,
 )
 from maild.imapd.connection import ClosedError, Connection
+from maild.imapd.outcome import Done
 from maild.imapd.session import House, Session, Verb
 from maild.imapd.settings import ImapSettings
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
 from maild.store.house import Store
+from maild.wire.imap_read import LiteralHead
 from maild.wire.imap_write import status_line
 
 _log = logging.getLogger("maild.imapd")
@@ -43,7 +46,15 @@ VERBS: dict[str, Verb] = {
     **quota.VERBS,
     **idle.VERBS,
     **append.VERBS,
+    **replace.VERBS,
 }
+
+
+async def bring(session: Session, head: LiteralHead) -> Done:
+    """Take a message that a client brings, by whichever command."""
+    if head.verb == "APPEND":
+        return await append.append(session, head)
+    return await replace.replace_message(session, head)
 
 
 class ImapStation:
@@ -107,7 +118,7 @@ class ImapStation:
         client = network(connection.host)
         self._clients[client] += 1
         delivery_log.connected("imapd", connection.client)
-        session = Session(connection, self._house, VERBS, append.append)
+        session = Session(connection, self._house, VERBS, bring)
         try:
             if await self._greet(session, secure=secure):
                 await session.run()

@@ -32,6 +32,7 @@ from maild.wire.imap_read import (
     Continue,
     Event,
     LiteralHead,
+    LiteralNext,
     Misread,
     Tail,
 )
@@ -71,7 +72,7 @@ class Session:
         connection: Connection,
         house: House,
         verbs: Mapping[str, Verb],
-        append: Callable[[Session, LiteralHead], Awaitable[Done]],
+        bring: Callable[[Session, LiteralHead], Awaitable[Done]],
     ) -> None:
         self.connection = connection
         self.house = house
@@ -85,7 +86,7 @@ class Session:
         self.over = False
         """Set by a verb: the connection ends after its answer."""
         self._verbs = verbs
-        self._append = append
+        self._bring = bring
         self._bad = 0
 
     @property
@@ -217,15 +218,13 @@ class Session:
             case Continue(tag, verb):
                 await self._go_on(tag, verb)
             case LiteralHead() as head:
-                await self._concluding(
-                    head.tag, self._append(self, head), expunges=True
-                )
+                await self._concluding(head.tag, self._bring(self, head), expunges=True)
             case Misread(tag, text):
                 await self._bad_command(tag, text)
             case Broken() as broken:
                 await self._break_off(broken)
                 self.over = True
-            case Tail():
+            case LiteralNext() | Tail():
                 await self._bad_command("*", "there is more than was expected")
 
     async def _go_on(self, tag: str, verb: str) -> None:

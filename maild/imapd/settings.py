@@ -30,3 +30,7 @@ class ImapSettings:
     append_limit: int = option(
         64 * 2**20, "Largest message taken by APPEND, octets (RFC 7889)."
     )
+    item_limit: int = option(
+        2**40, "Largest new version of an item taken by REPLACE, octets (RFC 8508)."
+    )
+    versions: int = option(10, "Older versions of an item that are kept.")

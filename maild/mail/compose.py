@@ -136,7 +136,10 @@ def item_stub(item: ItemFacts, account: Address, facts: Facts) -> Composed:
         field("Auto-Submitted", "auto-generated"),
     ]
     says = plain.live_text if item.size is None else plain.stub_text
-    text = build.text_leaf(says(item_line(item), item.id, item.note))
+    said = says(item_line(item), item.id, item.note)
+    if item.version > 1:
+        said += "\n" + plain.version_text(item.version)
+    text = build.text_leaf(said)
     return build.write(fields, text, facts.message_id)
 
 

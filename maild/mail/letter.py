@@ -41,6 +41,7 @@ class ItemFacts:
     note: str = ""
     landed: int = 0
     """Octets of a live one that the server has."""
+    version: int = 1
 
     @property
     def measure(self) -> str:

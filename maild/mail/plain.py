@@ -149,6 +149,14 @@ def stub_text(item: str, item_id: str, note: str) -> str:
     )
 
 
+def version_text(version: int) -> str:
+    """Return what the stub of an item says that was replaced."""
+    return (
+        f"This is version {version}; what is kept of the older ones is in the folder"
+        "\nVersions."
+    )
+
+
 def live_text(item: str, item_id: str, note: str) -> str:
     """Return what the stub of an item says whose size nobody knows yet."""
     return "\n".join(

@@ -31,18 +31,21 @@ def upload_head(
     terminal: str,
     picture: bytes | None = None,
 ) -> bytes:
-    """Return the header block of an upload (2-PROTOCOL 2.3), with its empty line.
+    """Return the header block of an upload, or a version, with its empty line.
 
     One part, ``Content-Type: application/octet-stream``, ``Content-Transfer-Encoding:
     binary``, ``Content-Disposition: attachment; filename*=..; size=n``,
     ``Share-Number``, ``Share-Code``, ``Share-Terminal``, ``Share-Type`` (the real
     media type).  What is still being recorded announces no size.  ``picture``: its
     thumbnail, ``Share-Thumbnail``.
+    A version (no number) says its ``Share-SHA256``, too: its server has to put
+    together just that.
     """
     kept = [
         ("Share-Number", number),
         ("Share-Code", code),
         ("Share-Terminal", terminal),
+        ("Share-SHA256", "" if number else item.sha256 or ""),
     ]
     fields = [
         *head(account, account, facts),

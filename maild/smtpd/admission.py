@@ -59,6 +59,7 @@ class Admission:
             id=ids.queue_id(),
             trace=ids.trace_id(),
             size_limit=limit,
+            client=self._client,
             is_own=account is not None,
         )
 

@@ -156,6 +156,7 @@ async def _pass_on(
     await listener.store.index.write(
         passing.pass_on, transaction, arrived, facts, patience, now
     )
+    listener.monitor.judged(transaction, facts, "passed")
     return filing.responsibility(transaction.id, *arrived.landed)
 
 

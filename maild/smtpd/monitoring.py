@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from maild import delivery_log, picture
+from maild.backoff import network
 from maild.mail import monitor, thumbnail
 from maild.mail.address import Address
 from maild.mail.monitor import Cause, Facts, Leaf, Policy, Seen
@@ -65,9 +66,8 @@ class Monitor:
             cause = await self._judge(transaction, arrived, found, recipient)
             if cause is not None:
                 raise self._refused(transaction, found, cause)
-            self._log(
-                transaction, found, "passed" if transaction.is_relayed else "taken"
-            )
+            if not transaction.is_relayed:
+                self.judged(transaction, found, "taken")
         return found
 
     def _judged_for(self, transaction: Transaction, facts: Facts) -> Address | None:
@@ -96,7 +96,8 @@ class Monitor:
         if cause is not None:
             return cause
         assert sender is not None
-        if not self._rates.takes(sender.key, now):
+        # A sender can be forged: whoever does has a count of his own.
+        if not self._rates.takes(f"{sender.key} {network(transaction.client)}", now):
             return Cause.RATE
         for shown in seen.pictures:
             assert shown.octets is not None
@@ -141,7 +142,7 @@ class Monitor:
         self, transaction: Transaction, facts: Facts | None, cause: Cause
     ) -> ReplyError:
         """Log and list a refusal; return it as the error that tells the peer."""
-        self._log(transaction, facts, str(cause))
+        self.judged(transaction, facts, str(cause))
         reply = monitor.REPLIES[cause]
         offer = facts if isinstance(facts, Offer) else None
         sender, recipients = transaction.names
@@ -156,11 +157,13 @@ class Monitor:
             reply=str(reply),
             trace=facts.trace if facts else transaction.trace,
         )
-        # Not waited for: who floods us with offers must not fill our memory, too.
-        self._store.index.submit(refusals.note, refusal, transaction.id)
+        self._store.index.submit(refusals.note, refusal)  # its sender need not wait
         return ReplyError(reply)
 
-    def _log(self, transaction: Transaction, facts: Facts | None, outcome: str) -> None:
+    def judged(
+        self, transaction: Transaction, facts: Facts | None, outcome: str
+    ) -> None:
+        """Log and count what becomes of a message: taken, passed, or why not."""
         sender, recipients = transaction.names
         delivery_log.judged(
             transaction.id,

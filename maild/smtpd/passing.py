@@ -62,6 +62,8 @@ def pass_on(
     until = now + patience
     if isinstance(facts, Offer):
         until = min(until, float(facts.expires))
+        if passages.is_crowded(tx, facts, now):
+            raise ReplyError(REPLIES[Cause.RATE])
         try:
             if not passages.offered(tx, facts, now):
                 return

@@ -58,6 +58,8 @@ class Transaction:
     quota_limit: int | None = field(default=None, init=False)
     """Most octets that the account can take, if it has a quota."""
     recipients: list[Recipient] = field(default_factory=list)
+    client: str = ""
+    """IP address that it comes from."""
     is_own: bool = False
     """Whether one of our own accounts submits it."""
     is_upload: bool = False

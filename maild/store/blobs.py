@@ -10,6 +10,7 @@ renames it to ``blobs/ab/cd/<sha256>`` and syncs the directories; a blob of at m
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -219,6 +220,15 @@ class Blobs:
         key = tx.value("SELECT key FROM blob WHERE id = ?1 AND sealed = 0", blob_id)
         if key is not None and blob_records.forget(tx, blob_id):
             self._disk.discard(key)
+
+    def drop(self, blob_id: int) -> None:
+        """Remove a sealed blob that nobody refers to at once; returns at once.
+
+        For what was refused after its last octet: a quota does not count it, so nobody
+        may fill the device with it.  Whoever has just sealed the same octets, and not
+        said so yet, has to begin again.
+        """
+        self._index.submit(gc.remove, self._disk, [blob_id], math.inf)
 
     def open(self, blob_id: int) -> BlobReader:
         """Open a blob for reading; blocks.  Raises `NotFoundError`."""

@@ -42,7 +42,7 @@ def collect(disk: Disk, index: Index, now: float, older_than: float) -> Collecte
         if not ids:
             break
         last = ids[-1]
-        removed, found = index.submit(_remove, disk, ids, before).result()
+        removed, found = index.submit(remove, disk, ids, before).result()
         blobs += removed
         files += found.files
         octets += found.octets
@@ -93,7 +93,8 @@ def _unused(tx: Tx, before: float, last: int) -> list[int]:
     return [blob_id for (blob_id,) in rows]
 
 
-def _remove(tx: Tx, disk: Disk, ids: list[int], before: float) -> tuple[int, Collected]:
+def remove(tx: Tx, disk: Disk, ids: list[int], before: float) -> tuple[int, Collected]:
+    """Remove those of some blobs that nobody has needed since ``before`` (a job)."""
     removed = 0
     paths: list[Path] = []
     for blob_id in ids:

@@ -2,7 +2,7 @@
 """How far an item has come, as annotations of Library: computed, never written.
 
 An item arrives while it has no digest; its blob then says how much is durable.  The
-size of a live one is null.
+size of a live one is null.  One that was replaced says which versions are kept.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ STUBS = "Items"
 """The mailbox that changes whenever an item begins to arrive, is whole, or goes."""
 ENTRY = "/private/vendor/maild/item/"
 """Annotation of one item (RFC 5464 §4.1: a computed one), followed by its id."""
-_SELECT = """SELECT item.id, coalesce(blob.durable, 0),
+_OLDER = """SELECT json_group_array(json_object('version', version, 'uid', versions_uid,
+        'name', name, 'size', size, 'sha256', sha256) ORDER BY version)
+    FROM item AS older WHERE older.version_of = item.id"""
+_SELECT = f"""SELECT item.id, coalesce(blob.durable, 0),
         CASE WHEN item.sha256 IS NULL AND item.library_uid IS NULL THEN NULL
-            ELSE item.size END, item.sha256, blob.id
-    FROM item LEFT JOIN blob ON blob.id = item.blob_id WHERE item.account_id = ?1 """
+            ELSE item.size END, item.sha256, blob.id, item.version, ({_OLDER})
+    FROM item LEFT JOIN blob ON blob.id = item.blob_id
+    WHERE item.account_id = ?1 AND item.version_of IS NULL """  # noqa: S608 - ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Arriving:
 def arriving(tx: Tx, account_id: int) -> dict[str, Arriving]:
     """Return the items of an account that still grow, by entry name."""
     rows = tx.all(_SELECT + "AND item.sha256 IS NULL", account_id)
-    return {entry_of(id_): Arriving(blob, octets) for id_, octets, _, _, blob in rows}
+    return {entry_of(row[0]): Arriving(row[4], row[1]) for row in rows}
 
 
 def entry_of(item_id: str) -> str:
@@ -55,7 +59,7 @@ def find(tx: Tx, account_id: int, entry: str, *, below: bool) -> dict[str, bytes
 
 
 def _numbers(row: Row) -> bytes:
-    item_id, durable, size, sha256, _ = row
+    item_id, durable, size, sha256, _, version, older = row
     numbers = {
         "id": item_id,
         "state": "arriving" if sha256 is None else "whole",
@@ -63,4 +67,6 @@ def _numbers(row: Row) -> bytes:
         "size": size,
         "sha256": sha256,
     }
+    if version > 1:  # in Versions: what is kept of the older ones
+        numbers |= {"version": version, "versions": json.loads(older)}
     return json.dumps(numbers, separators=(",", ":")).encode()

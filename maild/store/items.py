@@ -44,6 +44,10 @@ class Item:
     items_uid: int | None
     trace: str
     created: float
+    version: int = 1
+    """Counts from 1; `maild.store.versions` gives the next one."""
+    version_of: str | None = None
+    """Of an older version: the id of the item that it was."""
 
     @property
     def is_live(self) -> bool:
@@ -53,7 +57,15 @@ class Item:
 
 _COLUMNS = """id, account_id, own, content_id, blob_id, section, name, type, size,
     sha256, number, code, terminal, sender, library_uid, items_uid, trace, created"""
-_PLACES = {"Library": "library_uid", "Items": "items_uid", "INBOX": "inbox_uid"}
+_READ = _COLUMNS + ", version, version_of"
+VERSIONS = "Versions"
+"""The mailbox of what items were before they were replaced."""
+_PLACES = {
+    "Library": "library_uid",
+    "Items": "items_uid",
+    "INBOX": "inbox_uid",
+    VERSIONS: "versions_uid",
+}
 """Which column holds an item's UID in which mailbox."""
 
 
@@ -81,7 +93,7 @@ def add(
         item, items_uid=_place(tx, item, "Items", _small(tx, item, stub), flags, now)
     )
     inbox_uid = inbox and _place(tx, item, "INBOX", _small(tx, item, inbox), (), now)
-    values = list(astuple(replace(item, sender=None)))
+    values = list(astuple(replace(item, sender=None)))[:18]
     values[13] = item.sender and str(item.sender)
     tx.run(
         f"""INSERT INTO item ({_COLUMNS}, inbox_uid) VALUES
@@ -100,9 +112,14 @@ def enter(tx: Tx, item: Item, now: float, flags: tuple[str, ...] = _SEEN) -> Ite
     return replace(item, library_uid=uid)
 
 
-def renew_stub(tx: Tx, item: Item, stub: Composed, now: float) -> None:
-    """Replace the stub of an item that is still arriving."""
-    flags = (*_SEEN, ARRIVING)
+def renew_stub(
+    tx: Tx,
+    item: Item,
+    stub: Composed,
+    now: float,
+    flags: tuple[str, ...] = (*_SEEN, ARRIVING),
+) -> None:
+    """Replace the stub of an item that is still arriving, or has another version."""
     _take_stub(tx, item)
     uid = _place(tx, item, "Items", _small(tx, item, stub), flags, now)
     tx.run("UPDATE item SET items_uid = ?2 WHERE id = ?1", item.id, uid)
@@ -161,7 +178,7 @@ def _place(
 def get(tx: Tx, account_id: int, item_id: str) -> Item:
     """Return an item; raise `NotFoundError`."""
     row = tx.one(
-        f"SELECT {_COLUMNS} FROM item WHERE id = ?1 AND account_id = ?2",  # noqa: S608 - ours
+        f"SELECT {_READ} FROM item WHERE id = ?1 AND account_id = ?2",  # noqa: S608 - ours
         item_id,
         account_id,
     )
@@ -177,7 +194,7 @@ def by_place(tx: Tx, mailbox_id: int, uid: int) -> Item | None:
     if column is None:
         return None
     row = tx.one(
-        f"SELECT {_COLUMNS} FROM item WHERE account_id = ?1 AND {column} = ?2",  # noqa: S608 - ours
+        f"SELECT {_READ} FROM item WHERE account_id = ?1 AND {column} = ?2",  # noqa: S608 - ours
         mailbox.account_id,
         uid,
     )
@@ -213,9 +230,9 @@ def put_back(tx: Tx, mailbox_id: int, uid: int, now: float) -> int:
 
 
 def everything(tx: Tx, account_id: int) -> list[Item]:
-    """Return an account's items, oldest first."""
+    """Return an account's items, oldest first; no older versions."""
     rows = tx.all(
-        f"""SELECT {_COLUMNS} FROM item WHERE account_id = ?1
+        f"""SELECT {_READ} FROM item WHERE account_id = ?1 AND version_of IS NULL
         ORDER BY created, id""",  # noqa: S608 - ours
         account_id,
     )
@@ -225,17 +242,21 @@ def everything(tx: Tx, account_id: int) -> list[Item]:
 def remove(tx: Tx, account_id: int, item_id: str, now: float) -> None:
     """Remove an item everywhere in its account, and cancel its open transfers.
 
-    A message in INBOX stays when it holds the file itself: it is mail of its own.
+    Its older versions go with it.  A message in INBOX stays when it holds the file
+    itself: it is mail of its own.
     """
     item = get(tx, account_id, item_id)
+    for (older,) in tx.all("SELECT id FROM item WHERE version_of = ?1", item_id):
+        remove(tx, account_id, older, now)
     for transfer in transfers.of_item(tx, item_id):
         if transfer.state not in FINAL:
             transfers.advance(tx, transfer.id, Event.CANCEL, now)
     tx.run("UPDATE transfer SET item_id = NULL WHERE item_id = ?1", item_id)
     inbox_uid = tx.value("SELECT inbox_uid FROM item WHERE id = ?1", item_id)
+    older_uid = tx.value("SELECT versions_uid FROM item WHERE id = ?1", item_id)
     tx.run("DELETE FROM item WHERE id = ?1", item_id)
-    places = {"Library": item.library_uid, "Items": item.items_uid}
-    if inbox_uid is not None and not _holds_file(tx, item, inbox_uid):
+    places = {"Library": item.library_uid, "Items": item.items_uid, VERSIONS: older_uid}
+    if inbox_uid is not None and not holds_file(tx, item, inbox_uid):
         places["INBOX"] = inbox_uid
     for name, uid in places.items():
         if uid is not None:
@@ -244,7 +265,8 @@ def remove(tx: Tx, account_id: int, item_id: str, now: float) -> None:
     messages.release_content(tx, item.content_id)
 
 
-def _holds_file(tx: Tx, item: Item, inbox_uid: int) -> bool:
+def holds_file(tx: Tx, item: Item, inbox_uid: int) -> bool:
+    """Whether the message in INBOX that an item came with is the file itself."""
     inbox = mailboxes.must_find(tx, item.account_id, "INBOX")
     found = tx.value(
         """SELECT 1 FROM message JOIN content_blob USING (content_id)

@@ -10,7 +10,9 @@ from maild.store.errors import ExistsError, NotFoundError, ProtectedError
 from maild.store.index import Row, Tx
 
 INBOX = "INBOX"
-PROTECTED = frozenset({INBOX, "Accepted", "Declined", "Items", "Library", "Transfers"})
+PROTECTED = frozenset(
+    {INBOX, "Accepted", "Declined", "Items", "Library", "Transfers", "Versions"}
+)
 """Mailboxes whose name has a meaning here: never removed or (but INBOX) renamed."""
 
 

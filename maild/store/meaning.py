@@ -3,8 +3,9 @@
 
 A message that arrives in ``Accepted`` or ``Declined`` decides its offer, or its address
 request; an item's message that arrives in ``Share/<address>`` sends the item; what gets
-``$Go`` in ``Transfers`` may go, what leaves it is cancelled; what leaves ``Items`` or
-``Library`` is removed.  Place and meaning change in one job: no crash can part them.
+``$Go`` in ``Transfers`` may go, what leaves it is cancelled; what leaves ``Items``,
+``Library`` or ``Versions`` is removed.  Place and meaning change in one job: no crash
+can part them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from maild.store.messages import Line
 SHARE = "Share/"
 """What is copied into a mailbox below this name is sent to the address it names."""
 DECISIONS = {"Accepted": True, "Declined": False}
-MADE_BY_US = frozenset({"Items", "Library", "Transfers"})
+MADE_BY_US = frozenset({"Items", "Library", "Transfers", items.VERSIONS})
 """Mailboxes that nobody but the server puts messages into."""
 
 
@@ -192,6 +193,8 @@ def _check_move(errand: Errand, *, sends: bool) -> None:
         raise CannotError("a Library keeps its items; copy them")
     if errand.source.name == "Items" and not sends:
         raise CannotError("an item is copied into Share/<address>, or deleted")
+    if errand.source.name == items.VERSIONS:
+        raise CannotError("a version is copied, or deleted")
     if errand.source.name == "Transfers" and errand.target != "Trash":
         raise CannotError("a transfer is only moved to Trash, which cancels it")
 

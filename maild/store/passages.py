@@ -18,6 +18,8 @@ from maild.store.index import Row, Tx
 
 LONGEST = 90 * 86400.0
 """Seconds that an offer is passed for at most, whatever its sender says."""
+MOST_OPEN = 1000
+"""Offers between two that may wait for their answers."""
 LONGEST_TICKET = 30 * 86400.0
 """Seconds that content may follow an answer at most, whatever that says."""
 
@@ -70,6 +72,18 @@ def find(tx: Tx, offer_id: str, sender: Address, recipient: Address) -> Passage 
         recipient.key,
     )
     return None if row is None else _from_row(row)
+
+
+def is_crowded(tx: Tx, offer: Offer, now: float) -> bool:
+    """Whether too many offers wait for an answer between these two."""
+    waiting = tx.value(
+        """SELECT count(*) FROM passage
+        WHERE sender = ?1 AND recipient = ?2 AND state = 'offered' AND expires > ?3""",
+        offer.sender.key,
+        offer.recipient.key,
+        now,
+    )
+    return int(waiting) >= MOST_OPEN
 
 
 def offered(tx: Tx, offer: Offer, now: float) -> bool:

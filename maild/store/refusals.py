@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-from maild.store import trace
 from maild.store.index import Tx
-from maild.store.trace import TraceEvent
 
 REMEMBERED = 1000
 """Refusals that are listed; whoever sends more of them fills nothing."""
@@ -35,8 +33,8 @@ class Refusal:
 _COLUMNS = "at, offer_id, sender, recipient, name, size, cause, reply, trace"
 
 
-def note(tx: Tx, refusal: Refusal, message_id: str) -> None:
-    """Remember a refusal of message ``message_id``, instead of the oldest one."""
+def note(tx: Tx, refusal: Refusal) -> None:
+    """Remember a refusal, instead of the oldest one; `maild.store.trace` tells it."""
     values = [v[:LONGEST] if isinstance(v, str) else v for v in astuple(refusal)]
     number = tx.insert(
         f"""INSERT INTO refused_offer ({_COLUMNS})
@@ -44,9 +42,6 @@ def note(tx: Tx, refusal: Refusal, message_id: str) -> None:
         *values,
     )
     tx.run("DELETE FROM refused_offer WHERE id <= ?1", number - REMEMBERED)
-    said = f"refused ({refusal.cause}): {refusal.reply}"
-    event = TraceEvent(refusal.at, refusal.trace, message_id, "smtpd", said)
-    trace.note(tx, event)
 
 
 def everything(tx: Tx) -> list[Refusal]:

@@ -42,11 +42,15 @@ def story(tx: Tx, id_or_trace: str) -> list[TraceEvent]:
         id_or_trace,
     )
     rows = tx.all(
-        """SELECT at, trace, subject, station, text FROM trace_event
-        WHERE trace = ?1 ORDER BY at, id""",
+        """SELECT at, trace, subject, station, text, id FROM trace_event
+            WHERE trace = ?1
+        UNION ALL SELECT at, trace, offer_id, 'smtpd',
+            'offer refused (' || cause || '): ' || reply, id FROM refused_offer
+            WHERE trace = ?1
+        ORDER BY at, id""",
         trace,
     )
-    return [TraceEvent(*row) for row in rows]
+    return [TraceEvent(*row[:5]) for row in rows]
 
 
 def forget(tx: Tx, before: float) -> int:

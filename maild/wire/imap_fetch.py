@@ -176,6 +176,14 @@ def _bracketed(cursor: Cursor, word: str) -> Item:
             raise BadError(f"{word} has no sections")
 
 
+def parse_section(text: str) -> Section:
+    """Read the section of a URL (RFC 5092 §11: as between the brackets of BODY[])."""
+    cursor = Cursor(b"[" + text.encode() + b"]")
+    section = _section(cursor, peek=True)
+    cursor.end()
+    return section
+
+
 def _section(cursor: Cursor, *, peek: bool) -> Section:
     cursor.expect(b"[")
     part = _part(cursor)

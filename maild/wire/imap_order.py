@@ -30,14 +30,15 @@ ALLOWED: dict[str, frozenset[State]] = {
     "ENABLE": frozenset({State.AUTHENTICATED}),
     **dict.fromkeys(("CLOSE", "UNSELECT", "EXPUNGE", "CHECK"), _SELECTED),
     **dict.fromkeys(("SEARCH", "FETCH", "STORE", "COPY", "MOVE", "UID"), _SELECTED),
+    "REPLACE": _SELECTED,
 }
 """In which states each command makes sense."""
 
 NUMBERED = frozenset({"FETCH", "STORE", "SEARCH"})
 """Commands by message number: no EXPUNGE may shift the numbers (RFC 9051 §7.5.1)."""
 
-WITH_UID = frozenset({"FETCH", "STORE", "SEARCH", "COPY", "MOVE", "EXPUNGE"})
-"""Commands that UID may stand before (RFC 9051 §6.4.9)."""
+WITH_UID = frozenset({"FETCH", "STORE", "SEARCH", "COPY", "MOVE", "EXPUNGE", "REPLACE"})
+"""Commands that UID may stand before (RFC 9051 §6.4.9, RFC 8508 §3.3)."""
 
 
 def refusal(verb: str, state: State) -> str | None:

@@ -21,6 +21,7 @@ __all__ = [
     "Continue",
     "Cursor",
     "LiteralHead",
+    "LiteralNext",
     "Misread",
     "Tail",
 ]
@@ -39,7 +40,11 @@ _START = re.compile(
     rb"([!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,100}) ([A-Za-z]+)( |$)"
 )
 _TAG = re.compile(rb"[!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,100}(?= )")
-_APPEND = re.compile(rb"[^ ]+ APPEND (?=.)", re.IGNORECASE | re.DOTALL)
+_MESSAGE = re.compile(
+    rb"[^ ]+ (?:(APPEND) |((?:UID )?REPLACE) (?:[0-9]{1,10}|\*) )(?=.)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Commands that bring a message, up to its mailbox (RFC 9051 §6.3.12, RFC 8508)."""
 _MAILBOX_LITERAL = re.compile(rb"~?\{[0-9]+\+?\}\r\n$")
 
 
@@ -87,10 +92,13 @@ class Broken:
 class LiteralHead:
     """The message of an APPEND comes next: `CommandReader.take` or `refuse` it.
 
-    ``arguments`` is what stands before the literal, of ``size`` octets.
+    ``arguments`` is what stands before the literal, of ``size`` octets.  Or the first
+    part of one that is put together (CATENATE, RFC 4469).
     """
 
     tag: str
+    verb: str
+    """APPEND, REPLACE or UID REPLACE."""
     arguments: bytes
     size: int
     waits: bool
@@ -100,13 +108,22 @@ class LiteralHead:
 
 
 @dataclass(frozen=True, slots=True)
+class LiteralNext:
+    """What followed the streamed literal, up to another one: take or refuse that."""
+
+    octets: bytes
+    size: int
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tail:
-    """What followed the streamed literal, without its line end."""
+    """What followed the last streamed literal, without its line end."""
 
     octets: bytes
 
 
-Event = Command | Continue | Misread | Broken | LiteralHead | Tail
+Event = Command | Continue | Misread | Broken | LiteralHead | LiteralNext | Tail
 
 
 class CommandReader:
@@ -200,12 +217,11 @@ class CommandReader:
         found = _LITERAL.search(line)
         if found is None:
             return self._whole()
-        if self._in_tail:
-            waits = not found[3]
-            return self._tail() if waits else self._broken("one message at a time")
         if len(found[2]) > 19:
             return self._broken("the literal is too large")
         size, waits = int(found[2]), not found[3]
+        if self._in_tail:
+            return self._next_literal(found, size, waits=waits)
         head = self._streamed(found, size, waits=waits)
         return head or self._held(size, waits=waits)
 
@@ -230,19 +246,28 @@ class CommandReader:
         self, found: re.Match[bytes], size: int, *, waits: bool
     ) -> Event | None:
         """Return the head of an APPEND when its message is what comes next."""
-        verb = _APPEND.match(self._parts) if self.known else None
+        verb = _MESSAGE.match(self._parts) if self.known else None
         if verb is None:
             return None
-        rest = bytes(self._parts[verb.end() :])
-        if _MAILBOX_LITERAL.fullmatch(rest):
+        if _MAILBOX_LITERAL.fullmatch(self._parts, verb.end()):
             return None  # the mailbox's name is a literal, too
         if size > LONGEST_PLUS and not waits:
             return self._broken("[TOOBIG] the literal is too large")
-        arguments = rest[: len(rest) - len(found[0])]
-        tag = self._tag()
+        which = 1 if verb[1] else 2
+        arguments = bytes(self._parts[verb.end(which) + 1 : -len(found[0])])
+        name, tag = verb[which].decode().upper(), self._tag()
         self._over()
         self._streaming, self._in_tail = size, True
-        return LiteralHead(tag, arguments, size, waits, bool(found[1]))
+        return LiteralHead(tag, name, arguments, size, waits, bool(found[1]))
+
+    def _next_literal(self, found: re.Match[bytes], size: int, *, waits: bool) -> Event:
+        """Return what leads to another literal of a message that is put together."""
+        if size > LONGEST_PLUS and not waits:
+            return self._broken("[TOOBIG] the literal is too large")
+        octets = bytes(self._parts[: -len(found[0])])
+        self._over()
+        self._streaming, self._in_tail = size, True
+        return LiteralNext(octets, size, waits)
 
     def _whole(self) -> Event:
         if self._in_tail:

@@ -7,11 +7,15 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-_URL = re.compile(
-    r"imap://(?P<user>[^@/;:\s]+)@(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1,5})?"
-    r"/(?P<mailbox>[^;\s]+?)(?:;UIDVALIDITY=(?P<validity>[0-9]{1,10}))?"
-    r"/;UID=(?P<uid>[0-9]{1,10})(?:/;SECTION=(?P<section>[A-Za-z0-9.]+))?",
-    re.IGNORECASE,
+_MESSAGE = (
+    r"(?:;UIDVALIDITY=(?P<validity>[0-9]{1,10}))?"
+    r"/;UID=(?P<uid>[0-9]{1,10})(?:/;SECTION=(?P<section>[A-Za-z0-9.%()_-]+))?"
+    r"(?:/;PARTIAL=(?P<start>[0-9]{1,19})(?:\.(?P<count>[0-9]{1,19}))?)?"
+)
+_SERVER = r"imap://(?P<user>[^@/;:\s]+)@(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1,5})?"
+_URL = re.compile(rf"{_SERVER}/(?P<mailbox>[^;\s]+?){_MESSAGE}", re.IGNORECASE)
+_RELATIVE = re.compile(
+    rf"(?:(?:{_SERVER})?/(?P<mailbox>[^;/\s][^;\s]*?))?{_MESSAGE}", re.IGNORECASE
 )
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MAILBOX_SAFE = "/!$'()*+,&=~"
@@ -32,31 +36,58 @@ class ImapUrl:
     uid: int
     uid_validity: int | None = None
     section: str | None = None
+    partial: tuple[int, int | None] | None = None
+    """Offset and number of octets (RFC 5092 §6: PARTIAL); None is to the end."""
 
     def __str__(self) -> str:
-        text = (
-            f"imap://{quote(self.user, safe='')}@{self.host}"
-            f"/{quote(self.mailbox, safe=_MAILBOX_SAFE)}"
-        )
+        return f"imap://{quote(self.user, safe='')}@{self.host}{self.path}"
+
+    @property
+    def path(self) -> str:
+        """The URL without its server (RFC 5092 §7.2: an absolute path)."""
+        text = f"/{quote(self.mailbox, safe=_MAILBOX_SAFE)}"
         if self.uid_validity is not None:
             text += f";UIDVALIDITY={self.uid_validity}"
         text += f"/;UID={self.uid}"
-        return f"{text}/;SECTION={self.section}" if self.section else text
+        if self.section:
+            text += f"/;SECTION={self.section}"
+        if self.partial is not None:
+            start, count = self.partial
+            text += f"/;PARTIAL={start}" + ("" if count is None else f".{count}")
+        return text
 
 
 def parse_imap_url(text: str) -> ImapUrl:
     """Read ``imap://user@host/mailbox;UIDVALIDITY=n/;UID=m[/;SECTION=s]``."""
     found = _URL.fullmatch(text)
+    if found is None or found["start"] is not None:
+        raise UrlError("not the URL of a message")
+    return _url(found)
+
+
+def parse_reference(text: str) -> ImapUrl:
+    """Read the same, or a reference relative to a server or mailbox (RFC 5092 §7).
+
+    What it leaves out is "": user and host; the mailbox, too, of ``;UID=m``.
+    """
+    if text[:5].upper() == ";UID=":
+        text = "/" + text  # RFC 5092 §7.2: relative to the mailbox
+    found = _RELATIVE.fullmatch(text)
     if found is None:
         raise UrlError("not the URL of a message")
-    validity = found["validity"]
+    return _url(found)
+
+
+def _url(found: re.Match[str]) -> ImapUrl:
+    validity, start, count = found["validity"], found["start"], found["count"]
     return ImapUrl(
-        user=_decoded(found["user"]),
-        host=found["host"].lower(),
-        mailbox=_decoded(found["mailbox"]),
+        user=_decoded(found["user"] or ""),
+        host=(found["host"] or "").lower(),
+        mailbox=_decoded(found["mailbox"] or ""),
         uid=int(found["uid"]),
         uid_validity=int(validity) if validity else None,
-        section=found["section"],
+        section=_decoded(found["section"]) if found["section"] else None,
+        partial=None if start is None else (int(start), int(count) if count else None),
     )
 
 

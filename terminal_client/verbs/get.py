@@ -44,6 +44,14 @@ def get(
             "that item or offer, or the next one.",
         ),
     ] = False,
+    version: Annotated[
+        int | None,
+        typer.Option(
+            "--version",
+            metavar="N",
+            help="An older version of it, see `mshare versions`.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that exists.")
     ] = False,
@@ -60,7 +68,9 @@ def get(
     """
     if what is None and not follow:
         raise errors.UsageError("which item? name one, or wait for one with --follow")
-    wish = _Wish(screen.chosen(context, named), what, follow)
+    if version is not None and follow:
+        raise errors.UsageError("what still arrives has one version only")
+    wish = _Wish(screen.chosen(context, named), what, follow, version)
     if output == "-":
         screen.run(_get_to_stdout(wish))
         return
@@ -78,11 +88,14 @@ class _Wish:
     who: str | None
     what: str | None
     follow: bool
+    version: int | None
 
     async def item(self, terminal: Terminal) -> Item:
         """Return the item."""
         if self.follow:
             return await terminal.awaited(self.what, tell=self._remark)
+        if self.version is not None:
+            return await terminal.version(self.what or "", self.version)
         return await terminal.find(self.what or "")
 
     def _remark(self) -> None:

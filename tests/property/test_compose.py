@@ -34,6 +34,7 @@ from maild.mail.compose import (
     withdrawal_message,
 )
 from maild.mail.header import field, file_name, printable
+from maild.mail.monitor import MOST_OCTETS
 from maild.mail.offer import Answer, Offer, Withdrawal, parse_facts
 from maild.mail.parting import Cause, Parting, parting_notice
 from maild.mail.reply import Reply
@@ -183,6 +184,17 @@ def test_a_thumbnail_that_is_none_is_left_out() -> None:
         made = offer_message(offer, FACTS, thumbnail)
         assert b"image/" not in made.octets
         assert b"cid:" not in made.octets
+
+
+@pytest.mark.parametrize("letter", ["a", "<", '"', "ä", "\u20ac", "\U0001f600", "\n"])
+def test_a_whole_offer_stays_small(letter: str) -> None:
+    """However long its name and its note, and with a thumbnail: under 64 KiB."""
+    offer = Offer(
+        "o" * 64, "n" * 64, ALICE, ALICE, letter * 1024, "video/mp4", 1, "a" * 64, 1, 2,
+        "a.example", "t" * 64, letter * 4096, "b" * 32, "rcs.example",
+    )  # fmt: skip
+    made = offer_message(offer, FACTS, b"\xff\xd8\xff" + bytes(10_000))
+    assert len(made.octets) < MOST_OCTETS
 
 
 @given(ADDRESSES, st.booleans())

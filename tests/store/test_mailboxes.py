@@ -134,6 +134,8 @@ def test_renaming_inbox_moves_its_messages(room: Room, alice: int) -> None:
 
 @pytest.mark.parametrize("name", sorted(mailboxes.PROTECTED))
 def test_what_has_a_meaning_stays(room: Room, alice: int, name: str) -> None:
+    if name == "Versions":  # made when an item gets its second one
+        room.write(mailboxes.create, alice, name, START)
     with pytest.raises(ProtectedError):
         room.write(mailboxes.remove, alice, name)
     if name != "INBOX":

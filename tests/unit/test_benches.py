@@ -15,7 +15,7 @@ from bench import telling
 from bench.throttle import NarrowLeg, one_leg, sink
 
 
-@pytest.mark.parametrize("bench", ["road", "memory", "fair", "restart"])
+@pytest.mark.parametrize("bench", ["road", "memory", "fair", "restart", "changes"])
 def test_a_bench_says_what_it_takes(bench: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", f"bench.{bench}", "--help"],

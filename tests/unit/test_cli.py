@@ -338,7 +338,7 @@ def test_offers(maild: Operator) -> None:
             START + 2, "offer-not", "eve@e.example", "bob@b.example", "a.exe",
             5_000_000, "size", "552 5.2.3 too large", "0123456789abcdef",
         )  # fmt: skip
-        records.write(refusals.note, refused, "M1")
+        records.write(refusals.note, refused)
 
     maild.with_store(come)
     found = maild.json("offers", "ls")
@@ -353,7 +353,7 @@ def test_offers(maild: Operator) -> None:
     assert "5.0 MB" in line
     (only,) = maild.json("offers", "ls", "--where", "passed")
     assert only["id"] == "offer-passed"
-    assert "refused (size)" in maild("trace", "M1")
+    assert "refused (size)" in maild("trace", "0123456789abcdef")
     maild("offers", "ls", "--where", "lost", status=os.EX_USAGE)
 
 

@@ -22,6 +22,7 @@ CREATE TABLE passage (
     PRIMARY KEY (offer_id, sender, recipient)
 ) WITHOUT ROWID;
 CREATE INDEX passage_by_expiry ON passage (expires);
+CREATE INDEX passage_open ON passage (sender, recipient) WHERE state = 'offered';
 
 -- Offers that were refused; the latest ones, for ``maild offers ls``.
 CREATE TABLE refused_offer (

@@ -160,7 +160,7 @@ async def test_the_latest_refusals_are_remembered(station: Live) -> None:
             refusal = Refusal(
                 n, f"offer-{n:04}", "a", "b", "c" * 999, 1, "size", "5", "t"
             )
-            refusals.note(tx, refusal, "m")
+            refusals.note(tx, refusal)
 
     await station.store.index.write(flood)
     found = await refused(station)

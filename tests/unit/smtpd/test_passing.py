@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -126,6 +127,18 @@ async def test_answer_and_withdrawal_pass_if_they_know_the_nonce(
     assert sorted(to) == [str(ALICE), str(BOB), str(BOB)]
 
 
+async def test_only_so_many_wait_for_an_answer(
+    rendezvous: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passages, "MOST_OPEN", 2)
+    for number in range(2):
+        await offered(rendezvous, replace(OFFER, id=f"offer-{number:04}"))
+    more = replace(OFFER, id="offer-0009")
+    assert (await offered(rendezvous, more, 450)).status == "4.7.28"
+    await answered(rendezvous)
+    await offered(rendezvous, more)
+
+
 @pytest.mark.parametrize(
     ("sender", "to"),
     [(ALICE, CAROL), (CAROL, BOB), (parse_address("m@m.example"), BOB)],
@@ -221,6 +234,8 @@ async def test_who_offered_is_told_what_could_not_be_passed_on(
     assert f'"refused": "{told}'.encode() in piece.octets
     assert NONCE.encode() in piece.octets
     assert await state(rendezvous) == "declined"
+    check = rendezvous.store.blobs.check
+    assert await asyncio.to_thread(lambda: list(check())) == []
 
 
 async def test_an_answer_that_cannot_be_passed_on_is_told_to_nobody(

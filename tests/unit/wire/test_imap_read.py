@@ -15,6 +15,7 @@ from maild.wire.imap_read import (
     Continue,
     Event,
     LiteralHead,
+    LiteralNext,
     Misread,
     Tail,
 )
@@ -42,7 +43,7 @@ def events(*pieces: bytes, known: bool = False) -> list[Event | bytes]:
             if event is None:
                 break
             found.append(event)
-            if isinstance(event, LiteralHead):
+            if isinstance(event, LiteralHead | LiteralNext):
                 message = b""
             if isinstance(event, Broken):
                 return found
@@ -116,7 +117,7 @@ def test_a_line_without_end() -> None:
 def test_append_is_streamed() -> None:
     octets = b"a append INBOX (\\Seen) {10}\r\n0123456789\r\nb NOOP\r\n"
     assert events(octets, known=True) == [
-        LiteralHead("a", b"INBOX (\\Seen) ", 10, waits=True, binary=False),
+        LiteralHead("a", "APPEND", b"INBOX (\\Seen) ", 10, waits=True, binary=False),
         b"0123456789",
         Tail(b""),
         Command("b", "NOOP", b""),
@@ -126,7 +127,7 @@ def test_append_is_streamed() -> None:
 def test_the_mailbox_of_append_may_be_a_literal() -> None:
     octets = b"a APPEND {5+}\r\nINBOX ~{3+}\r\nxyz\r\n"
     assert events(octets, known=True) == [
-        LiteralHead("a", b"{5+}\r\nINBOX ", 3, waits=False, binary=True),
+        LiteralHead("a", "APPEND", b"{5+}\r\nINBOX ", 3, waits=False, binary=True),
         b"xyz",
         Tail(b""),
     ]
@@ -134,7 +135,26 @@ def test_the_mailbox_of_append_may_be_a_literal() -> None:
 
 def test_a_second_message_is_not_taken() -> None:
     octets = b"a APPEND x {1}\r\nx {1}\r\n"
-    assert events(octets, known=True)[-1] == Tail(b" {1}\r\n".removesuffix(b"\r\n"))
+    assert events(octets, known=True)[-1] == LiteralNext(b" ", 1, waits=True)
+
+
+def test_parts_follow_each_other() -> None:
+    octets = (
+        b"a UID REPLACE 4 x CATENATE (TEXT ~{1}\r\nx URL a TEXT {1+}\r\nyURL b)\r\n"
+    )
+    head = b"4 x CATENATE (TEXT "
+    assert events(octets, known=True) == [
+        LiteralHead("a", "UID REPLACE", head, 1, waits=True, binary=True),
+        b"x",
+        LiteralNext(b" URL a TEXT ", 1, waits=False),
+        b"y",
+        Tail(b"URL b)"),
+    ]
+
+
+def test_a_large_part_is_asked_for() -> None:
+    octets = b"a REPLACE * {1}\r\nx {1}\r\ny {5000+}\r\n"
+    assert isinstance(events(octets, known=True)[-1], Broken)
 
 
 def test_append_before_login_is_no_stream() -> None:

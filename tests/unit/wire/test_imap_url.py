@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maild.wire.imap_url import ImapUrl, UrlError, parse_imap_url
+from maild.wire.imap_url import ImapUrl, UrlError, parse_imap_url, parse_reference
 
 NAMES = st.text(
     st.characters(exclude_categories=["C", "Z"], exclude_characters=";"), min_size=1
@@ -54,6 +54,29 @@ def test_both_ways(user: str, mailbox: str, uid: int, validity: int | None) -> N
 def test_what_is_none(text: str) -> None:
     with pytest.raises(UrlError):
         parse_imap_url(text)
+
+
+@given(
+    NAMES.filter(lambda name: not name.startswith("/")),
+    st.integers(1, 2**32 - 1),
+    st.tuples(st.integers(0, 2**63 - 1), st.none() | st.integers(0, 2**63 - 1)),
+)
+def test_references_both_ways(
+    mailbox: str, uid: int, partial: tuple[int, int | None]
+) -> None:
+    path = ImapUrl("", "", mailbox, uid, 7, "1.2", partial)
+    assert parse_reference(path.path) == path
+    whole = ImapUrl("alice", "a.example", mailbox, uid, 7, "1.2", partial)
+    assert parse_reference(str(whole)) == whole
+
+
+def test_references_to_the_selected_mailbox() -> None:
+    assert parse_reference(";UID=3/;SECTION=HEADER") == ImapUrl(
+        "", "", "", 3, None, "HEADER"
+    )
+    for text in ("", "/", ";SECTION=1", "//a.example/x/;UID=1", "x/;UID=1", ";UID="):
+        with pytest.raises(UrlError):
+            parse_reference(text)
 
 
 @given(st.text())
