@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, AddressError, parse_address
 from maild.mail.address_request import AddressRequest, AddressResponse
 from terminal_client import errors, metadata, requests, secret
 from terminal_client.asked import Asked
@@ -127,7 +127,7 @@ class Rendezvous:
             found = await metadata.below(imap, entry, itself=True)
         if entry not in found:
             return None
-        return await self._remember(number.local, parse_address(found[entry]))
+        return await self._remember(number.local, _address(found[entry]))
 
     async def learn(self) -> list[Contact]:
         """Remember everybody who has told us; return those who are new here."""
@@ -137,8 +137,9 @@ class Rendezvous:
         for entry, text in found.items():
             local = entry.rpartition("/")[2]
             known = await asyncio.to_thread(self.contacts.by_number, local)
-            if known is None or known.address.key != parse_address(text).key:
-                fresh.append(await self._remember(local, parse_address(text)))
+            home = _address(text)
+            if known is None or known.address.key != home.key:
+                fresh.append(await self._remember(local, home))
         return fresh
 
     async def _remember(self, local: str, home: Address) -> Contact:
@@ -166,6 +167,15 @@ class Rendezvous:
         """Wait in IDLE until something comes, or some minutes have passed."""
         async with self._connections.imap() as imap:
             await imap.idle()
+
+
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except AddressError as error:
+        raise errors.ProtocolError(
+            f"the rendezvous tells a mail address that is none: {error}"
+        ) from error
 
 
 class _Waiting:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from maild.mail import build
 from maild.mail.address import Address
 from maild.mail.build import Composed
-from maild.mail.header import date, field
+from maild.mail.header import date, field, printable
 from maild.mail.letter import Facts, head
 from maild.mail.members import ID, Members, OfferError, dump
 from maild.mail.offer import MEDIA_TYPE
@@ -132,7 +132,7 @@ def request_message(request: AddressRequest, facts: Facts) -> Composed:
     ]
     who = request.sender.local
     if request.home is not None:
-        who += f", whose mail address is {request.home},"
+        who += f", whose mail address is {printable(str(request.home))},"
     text = "\n".join(
         [
             f"{who} asks for the mail address",
@@ -159,7 +159,8 @@ def response_message(response: AddressResponse, facts: Facts) -> Composed:
         field("Auto-Submitted", "auto-replied"),
     ]
     if response.accepted:
-        text = f"The mail address of {response.recipient.local} is {response.home}."
+        home = printable(str(response.home))
+        text = f"The mail address of {response.recipient.local} is {home}."
     else:
         text = f"{response.recipient.local} does not tell its mail address."
     return _message(fields, text, response.to_json(), facts)

@@ -54,8 +54,8 @@ def complaint(entry: str, value: bytes, own_domains: frozenset[str]) -> str | No
         return "that is no mail address"
     except ValueError:
         return f"a policy is one of {', '.join(AddressPolicy)}"
-    if address.is_literal:
-        return "that is no mail domain"
+    if address.is_literal or str(address).startswith('"'):
+        return "that is no mail address of a person"
     if entry == HOME and (address.domain in own_domains or is_number(address.local)):
         return "that is a number, not a mail address"
     if entry == RENDEZVOUS and not is_number(address.local):

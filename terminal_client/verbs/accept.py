@@ -56,7 +56,8 @@ def show_decided(
         return
     for one in decided:
         if isinstance(one, Asking):
-            screen.say(f"{verdict}: {one.number} ({one.address}) asks for your address")
+            who = shown(str(one.address))
+            screen.say(f"{verdict}: {one.number} ({who}) asks for your address")
             continue
         offer = one.offer
         screen.say(f"{verdict}: {shown(offer.name)} from {offer.sender} ({offer.id})")

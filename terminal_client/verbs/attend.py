@@ -53,13 +53,11 @@ def _line(news: News) -> str:
         case Waiting(offer=offer):
             size = amount(offer.size)
             return (
-                f"{offer.sender} offers {shown(offer.name)} ({size}): "
+                f"{shown(str(offer.sender))} offers {shown(offer.name)} ({size}): "
                 f"mshare accept {offer.id}"
             )
         case Asking():
-            return (
-                f"{news.number} ({news.address}) asks for your mail address: "
-                f"mshare accept {news.id}"
-            )
+            who = f"{news.number} ({shown(str(news.address))})"
+            return f"{who} asks for your mail address: mshare accept {news.id}"
         case _:
-            return f"{news.number} is {news.address}"
+            return f"{news.number} is {shown(str(news.address))}"

@@ -303,7 +303,8 @@ def test_what_a_number_leaves_goes_with_it(
     ("entry", "value", "why"),
     [
         (numbers.HOME, b"alice@a.example", None),
-        (numbers.HOME, b"alice@[192.0.2.1]", "that is no mail domain"),
+        (numbers.HOME, b"alice@[192.0.2.1]", "that is no mail address of a person"),
+        (numbers.HOME, b'"a b"@a.example', "that is no mail address of a person"),
         (numbers.HOME, b"alice", "that is no mail address"),
         (numbers.HOME, b"a@a.example\r\nX: y", "that is no mail address"),
         (numbers.HOME, b"\xff@a.example", "that is no mail address"),
