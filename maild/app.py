@@ -37,6 +37,7 @@ from maild.store import appointments
 from maild.store.address_verdict import Bounds
 from maild.store.appointments import Appointment
 from maild.store.errors import StoreBrokenError
+from maild.store.forwarding import Keeping
 from maild.store.house import Store
 from maild.supervisor import Supervisor
 from maild.turn.callers import Callers
@@ -168,6 +169,7 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
                 config.rendezvous.requests_per_hour,
                 config.rendezvous.open_requests,
             ),
+            Keeping(config.rendezvous.kept_octets, config.rendezvous.kept_for),
             turns=turns_of(config, store, callers),
             visitors=visitors,
         ).run,

@@ -272,6 +272,19 @@ def spliced(
     )
 
 
+def kept(queue_id: str, *, offer_id: str, to: str, octets: int, trace: str) -> None:
+    """Log that content is kept here until its recipient's server takes it."""
+    _rendezvous.info(
+        "%s: kept: to=<%s>, octets=%d, offer=%s, trace=%s",
+        queue_id,
+        clean(to),
+        octets,
+        clean(offer_id),
+        clean(trace),
+    )
+    metrics.content_kept(octets)
+
+
 def turned(offer_id: str, *, at: str, trace: str) -> None:
     """Log that a call of ours was answered: the other side speaks as a client now."""
     _delivery.info(

@@ -31,6 +31,11 @@ OFFERS = Counter(
     ["kind", "outcome"],
     registry=REGISTRY,
 )
+KEPT = Counter(
+    "maild_kept_octets",
+    "Octets of content kept for servers that stay away.",
+    registry=REGISTRY,
+)
 LOGINS_FAILED = Counter(
     "maild_logins_failed", "Logins refused.", ["station"], registry=REGISTRY
 )
@@ -52,6 +57,11 @@ def message_received(octets: int) -> None:
     """Count a message that became ours."""
     MESSAGES.inc()
     OCTETS_RECEIVED.inc(octets)
+
+
+def content_kept(octets: int) -> None:
+    """Count content that a rendezvous keeps for another server."""
+    KEPT.inc(octets)
 
 
 def attempt_ended(outcome: str, octets: int) -> None:

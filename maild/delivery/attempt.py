@@ -3,6 +3,7 @@
 
 - a share without ticket is offered (to a server of ours) or mailed (to any other);
 - a share with ticket is pushed: never without TLS that proves who the peer is;
+- so is content of others that we keep, as a rendezvous;
 - a share whose sender has yet to say go gets as far as its first octet of content;
 - an answer that brings a ticket goes by such TLS, too;
 - a withdrawal goes where an offer may go, as does what passes a rendezvous;
@@ -25,6 +26,7 @@ from maild.delivery.ladder import DIRECT
 from maild.delivery.letter import Letter
 from maild.delivery.octets import Octets
 from maild.delivery.outcome import READY, Outcome, failed
+from maild.delivery.parcel import Parcel
 from maild.delivery.push import NOT_OURS
 from maild.delivery.record import Record
 from maild.delivery.route import Route
@@ -42,6 +44,7 @@ from maild.store.transfers import Transfer
 _log = logging.getLogger("maild.delivery")
 
 GONE = Reply(554, "6.0", "the item or message is not there any more")
+TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
 _TOLD_TO_OURS = frozenset({Kind.WITHDRAWAL, Kind.RELAY})
 STOPPED = Reply(451, "3.2", "the attempt was stopped")
 
@@ -60,6 +63,8 @@ class Attempt:
         )
         self._offers = False
         """Whether an offer is on its way: the server may have it, or not."""
+        self._kept: int | None = None
+        """The blob that is of no use here once its message is delivered."""
         self.is_decided = False
         """Set once only the goodbye is left: there is nothing to stop any more."""
 
@@ -88,6 +93,8 @@ class Attempt:
             self._record.log_line(outcome)
         if outcome.is_final:
             delivery_log.removed(self._transfer.id)
+            if self._kept is not None:
+                self._means.store.blobs.drop(self._kept)
         await self._hang_up()
 
     async def _hang_up(self) -> None:
@@ -113,7 +120,7 @@ class Attempt:
 
     async def _try(self) -> Outcome:
         transfer, means = self._transfer, self._means
-        ticketed = transfer.kind is Kind.SHARE and transfer.ticket is not None
+        ticketed = transfer.ticket is not None
         with Octets(means.store.blobs, means.readers) as octets:
             if transfer.via and not ticketed:
                 passed = await self._by_rendezvous(octets)
@@ -122,13 +129,14 @@ class Attempt:
             route = await self._journey.find()
             secret = ticketed or transfer.carries_ticket
             level = Tls.TRUSTED if secret and not route.peer.plain else Tls.MAY
+            if ticketed:
+                goods = await self._goods()
+                return await self._journey.push(route, level, octets, goods)
             if transfer.kind in _TOLD_TO_OURS:
                 return await self._tell(route, octets)
             if transfer.kind is not Kind.SHARE:
                 return await self._mail(route, level, octets)
             item = await self._item()
-            if ticketed:
-                return await self._journey.push(route, level, octets, item)
             session = await self._connect_to_offer(route)
             if session.takes_pushes:
                 return await self._offer(session, octets, item)
@@ -209,6 +217,19 @@ class Attempt:
         if account is None or item is None:
             raise NotFoundError("a share without an item")
         return await self._means.store.index.read(items.get, account, item)
+
+    async def _goods(self) -> Parcel:
+        """Return what is to be pushed."""
+        transfer, store = self._transfer, self._means.store
+        if transfer.is_kept:
+            goods = await parcel.kept(transfer, store)
+            self._kept = goods.blob
+            return goods
+        item = await self._item()
+        if transfer.ticket_size is not None and item.size > transfer.ticket_size:
+            raise ReplyError(TOO_LARGE_FOR_TICKET)
+        hostname = self._means.identity.hostname
+        return await parcel.frozen(transfer, item, hostname, store)
 
     # -- what an attempt can do but for pushing ----------------------------------------
 

@@ -59,6 +59,8 @@ class Session:
     """The protocol version, or "none"."""
     via: str = ""
     """The rendezvous by way of which it is reached; "" if directly."""
+    keeps: bool = False
+    """Whether it is a rendezvous, which keeps what is for another server."""
 
     @property
     def takes_pushes(self) -> bool:
@@ -95,7 +97,9 @@ class Client:
         It is final only if every stop says so (RFC 5321 §5.1): a backup that takes no
         mail must not fail what its primary would take later.
         """
-        last = ReplyError(Reply(451, "4.4", "no server to connect to"))
+        last: ReplyError = UnreachableError(
+            Reply(451, "4.4", "no server to connect to")
+        )
         for number, stop in enumerate(route.stops):
             try:
                 return await self._connect(route, stop, level)

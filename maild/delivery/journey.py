@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from maild.delivery import letter, parcel
+from maild.delivery import keeping, letter
 from maild.delivery.client import Session, Tls
-from maild.delivery.ladder import Ladder, Lookout
+from maild.delivery.ladder import AwayError, Ladder, Lookout
 from maild.delivery.octets import Octets
 from maild.delivery.outcome import READY, Outcome, failed
-from maild.delivery.parcel import Parcel
+from maild.delivery.parcel import OTHER_OCTETS, Parcel, agrees
 from maild.delivery.push import Push
 from maild.delivery.record import Record
 from maild.delivery.route import Route
@@ -19,10 +19,8 @@ from maild.mail.envelope import Body, MailFrom, RcptTo
 from maild.mail.offer import proof
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.transfer import Event
-from maild.store.items import Item
 from maild.store.transfers import Transfer
 
-TOO_LARGE_FOR_TICKET = Reply(554, "7.1", "the item is larger than what was accepted")
 STALL = 30.0
 """Seconds that a push waits for a source that does not grow: then others may have its
 slot, and it is due again as soon as the source goes on."""
@@ -59,28 +57,37 @@ class Journey:
         return await self._ladder.called(route)
 
     async def push(
-        self, route: Route, level: Tls, octets: Octets, item: Item
+        self, route: Route, level: Tls, octets: Octets, goods: Parcel
     ) -> Outcome:
         """Seed 214-218: content leaves only behind the proof that it is wanted.
 
         QUIT behind the envelope ends a preparation.
         """
-        transfer, means = self._transfer, self._means
-        if transfer.ticket_size is not None and item.size > transfer.ticket_size:
-            raise ReplyError(TOO_LARGE_FOR_TICKET)
-        goods = await parcel.frozen(
-            transfer, item, means.identity.hostname, means.store
-        )
         self._tally.relay = ", ".join(map(str, route.stops[:1]))
-        session = await self._ladder.connect(route, level)
+        session = await self._connect(route, level)
         self._use(session)
-        lookout = Lookout(self._ladder, means, level)
+        lookout = Lookout(self._ladder, self._means, level)
         try:
             if session.via:
                 lookout.begin()
             return await self._send(session, goods, octets, lookout)
+        except ReplyError as error:
+            if not session.keeps:
+                raise
+            reply = keeping.temporary(error.reply, self._transfer)
+            raise ReplyError(reply) from error
         finally:
             await lookout.end()
+
+    async def _connect(self, route: Route, level: Tls) -> Session:
+        """Return a session with the server, or with who keeps content for it."""
+        try:
+            return await self._ladder.connect(route, level)
+        except AwayError:
+            self._tally.is_away = True
+            if not keeping.is_time(self._transfer, self._means):
+                raise
+        return await keeping.connect(self._transfer, self._means)
 
     async def _send(
         self, session: Session, goods: Parcel, octets: Octets, lookout: Lookout
@@ -104,17 +111,21 @@ class Journey:
                 offset = await push.begin(mail, RcptTo(transfer.recipient))
                 if transfer.confirm:
                     return READY
-                await self._record.content_flows(offset, goods.total)
+                await self._record.content_flows(
+                    offset, goods.total, kept=session.keeps
+                )
                 reply = await push.send(offset)
                 if reply is not None:
                     return self._delivered(reply, push.sha256, goods.size)
+                if session.keeps:
+                    await keeping.take_back(session)
                 await self._part()
                 session = lookout.take()
                 self._use(session)
 
     def _delivered(self, reply: Reply, sha256: str | None, size: int) -> Outcome:
-        if not parcel.agrees(reply, sha256, size):
-            return failed(parcel.OTHER_OCTETS)
+        if not agrees(reply, sha256, size):
+            return failed(OTHER_OCTETS)
         self._tally.landed = size
         return Outcome(Event.DELIVER, reply)
 
@@ -122,9 +133,11 @@ class Journey:
         transfer = self._transfer
         assert transfer.ticket is not None
         assert transfer.sender is not None
-        proven = proof(
-            transfer.ticket, transfer.id, transfer.sender, transfer.recipient
-        )
+        proven = transfer.ticket
+        if not transfer.is_kept:
+            proven = proof(
+                transfer.ticket, transfer.id, transfer.sender, transfer.recipient
+            )
         self.secret = proven
         smtputf8 = not (transfer.sender.is_ascii and transfer.recipient.is_ascii)
         if smtputf8 and "SMTPUTF8" not in session.ehlo:

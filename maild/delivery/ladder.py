@@ -37,6 +37,11 @@ DIRECT = "direct"
 CALLED = "atrn"
 """What they call a connection by which the server has called us (RFC 2645)."""
 
+
+class AwayError(ReplyError):
+    """No way leads to the server: it is not there, rather than unwilling."""
+
+
 TOO_SLOW = Reply(451, "4.1", "the server does not answer in time")
 NO_OTHER_WAY = Reply(451, "4.4", "there is no other way")
 _NO_DETOUR = frozenset({NO_MAIL, BEST_IS_US})
@@ -58,7 +63,7 @@ class Ladder:
         except ReplyError as error:
             # only content goes by a rendezvous; whoever calls is called by its name
             pushed = self._transfer.ticket is not None and bool(self._transfer.via)
-            called = self._means.callers.is_waiting(f"@{domain}")
+            called = self._means.callers.is_waiting(*self._callers(domain))
             if not (pushed or called) or error.reply in _NO_DETOUR:
                 raise
             return Route(domain, (), router.peer(domain))
@@ -85,9 +90,10 @@ class Ladder:
                 return await self._means.client.connect(route, level)
             via = self._transfer.via or CALLED
             why = f"{closed.reply.text}; by way of {via}: "
-            raise ReplyError(
-                Reply(451, closed.reply.detail, why + error.reply.text)
-            ) from error
+            reply = Reply(451, closed.reply.detail, why + error.reply.text)
+            if isinstance(closed, InsecureError):  # it is there
+                raise ReplyError(reply) from error
+            raise AwayError(reply) from error
 
     @property
     def _has_detour(self) -> bool:

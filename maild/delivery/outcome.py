@@ -61,11 +61,22 @@ READY = Outcome(Event.PREPARE, Reply(250, "1.5", "the server would take it"))
 
 
 def content_flows(
-    tx: Tx, transfer: Transfer, route: str, now: float, event: TraceEvent
+    tx: Tx,
+    transfer: Transfer,
+    route: str,
+    now: float,
+    event: TraceEvent,
+    *,
+    kept: bool = False,
 ) -> None:
-    """Record that the server lets content through, and by which way (a job)."""
+    """Record that the server lets content through, and by which way (a job).
+
+    ``kept``: it is not the recipient's, which is as far away as before.
+    """
     _check(tx, transfer)
     transfers.routed(tx, transfer.id, route)
+    if not kept:
+        transfers.out_of_reach(tx, transfer.id, None)
     if transfers.get(tx, transfer.id).state is not State.TRANSFERRING:
         transfers.advance(tx, transfer.id, Event.CONTENT_STARTS, now)
     trace.note(tx, event)
@@ -94,6 +105,8 @@ def record(
     _check(tx, transfer)
     if tally.landed:
         transfers.progress(tx, transfer.id, tally.landed, now)
+    if outcome.event is Event.FAIL_FOR_NOW and tally.is_away and not transfer.away:
+        transfers.out_of_reach(tx, transfer.id, now)
     reply = outcome.reply.with_text(delivery_log.clean(outcome.reply.text))
     if outcome.event is Event.PREPARE:
         transfers.prepared(tx, transfer.id, now, reply, tally.relay)

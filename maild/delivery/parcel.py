@@ -26,7 +26,7 @@ from maild.store import messages, transfers
 from maild.store.errors import NotFoundError
 from maild.store.house import Store
 from maild.store.items import Item
-from maild.store.rope import Base64, Constant, Raw, Rope
+from maild.store.rope import Base64, Constant, Piece, Raw, Rope
 from maild.store.transfers import Transfer
 from maild.wire.mime_entity import Header
 
@@ -93,6 +93,26 @@ async def frozen(transfer: Transfer, item: Item, hostname: str, store: Store) ->
         now,
     )
     return Parcel(head, tail, item.blob_id, item.size, item.sha256 or None)
+
+
+async def kept(transfer: Transfer, store: Store) -> Parcel:
+    """Return the push of what we keep for its recipient's server, as it has come."""
+    if transfer.content_id is None:
+        raise NotFoundError("kept content without a message")
+    content = await store.index.read(messages.content, transfer.content_id)
+    pieces = content.rope.pieces
+    (place,) = (n for n, piece in enumerate(pieces) if isinstance(piece, Raw))
+    blob = pieces[place]
+    assert isinstance(blob, Raw)
+    state = await asyncio.to_thread(store.blobs.state, blob.blob)
+    before, behind = pieces[:place], pieces[place + 1 :]
+    return Parcel(
+        _octets(before), _octets(behind), blob.blob, blob.length, state.sha256
+    )
+
+
+def _octets(pieces: tuple[Piece, ...]) -> bytes:
+    return b"".join(p.octets for p in pieces if isinstance(p, Constant))
 
 
 def offer(

@@ -42,18 +42,25 @@ class Record:
         self.is_kept = False
         """Whether the outcome is on the device."""
 
-    async def content_flows(self, offset: int, total: int) -> None:
+    async def content_flows(self, offset: int, total: int, *, kept: bool) -> None:
         """Record that content flows, from ``offset`` of ``total`` octets, and how."""
         tally = self._tally
         text = f"content flows to {tally.relay} from octet {offset} of {total}"
-        if tally.ways[-1:] == ["atrn"]:
+        if kept:
+            text += f", which keeps it for {self._transfer.recipient.domain}"
+        elif tally.ways[-1:] == ["atrn"]:
             text += ", which has called us"
         elif tally.ways[-1:] != ["direct"]:
             text += f", joined to {self._transfer.recipient.domain} by {tally.ways[-1]}"
         elif tally.ways[1:]:
             text += ": the direct way is open"
         await self._means.store.index.write(
-            content_flows, self._transfer, tally.via, self._now(), self._event(text)
+            content_flows,
+            self._transfer,
+            tally.via,
+            self._now(),
+            self._event(text),
+            kept=kept,
         )
 
     def offer_left(self) -> None:
@@ -97,9 +104,14 @@ class Record:
             1 if waits else self._transfer.attempts + 1,
             first=settings.retry_first,
             most=min(settings.retry_most, MEETING_MOST)
-            if self._transfer.via
+            if self._transfer.via or self._transfer.is_kept
             else settings.retry_most,
         )
+        delay *= _jitter(0.9, 1.1)
+        if self._tally.is_away and settings.relay_after:
+            away = now if self._transfer.away is None else self._transfer.away
+            left = away + settings.relay_after - now  # until it may be kept elsewhere
+            delay = min(delay, left) if left > 0 else delay
         try:
             await self._written(
                 index.write(
@@ -108,7 +120,7 @@ class Record:
                     outcome,
                     now,
                     self._tally,
-                    now + delay * _jitter(0.9, 1.1),
+                    now + delay,
                     event,
                 )
             )

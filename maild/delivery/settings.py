@@ -64,6 +64,11 @@ class DeliverySettings:
         "Seconds without any accepted content until its sender's server is called for "
         "it.  Where a rendezvous has passed the offer, that is called at once.",
     )
+    relay_after: float = option(
+        900.0,
+        "Seconds without any way to the recipient's server until the rendezvous that "
+        "has passed the offer is given the content to keep; 0: never.",
+    )
     retry_first: float = option(60.0, "Seconds after the first failure; then doubled.")
     retry_most: float = option(4 * 3600.0, "Most seconds between two attempts.")
     ca_file: str = option("", "CA certificates in PEM; empty: the system's.", path=True)

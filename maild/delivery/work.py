@@ -44,6 +44,8 @@ class Tally:
     relay: str = ""
     ways: list[str] = field(default_factory=list)
     """By which the server was reached, in turn: "direct", or a rendezvous."""
+    is_away: bool = False
+    """Whether no way led to the server."""
     tls: str = "none"
     offset: int = 0
     """Octets of the message that the server had before."""

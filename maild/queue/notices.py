@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a sender is told about a transfer, filed into their own INBOX."""
+"""What a sender is told about a transfer, filed into their own INBOX.
+
+Of content that we keep for others, as a rendezvous, it is mailed to them.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from maild.mail.address import Address
 from maild.mail.compose import Composed, Facts, TransferFacts, failure_notice
 from maild.mail.reply import Reply
-from maild.mail.transfer import State
+from maild.mail.transfer import Kind, State
 from maild.store import accounts, mailboxes, messages, transfers
 from maild.store.errors import NotFoundError
 from maild.store.index import Tx
 from maild.store.transfers import Notice, Transfer
 
 INBOX = "INBOX"
+LIFETIME = 5 * 86400.0
+"""Seconds until one for another server is given up (RFC 5321 §4.5.4.1)."""
 
 
 def file_due(tx: Tx, now: float, delay_warning: float, hostname: str) -> list[Notice]:
@@ -28,6 +35,8 @@ def file_due(tx: Tx, now: float, delay_warning: float, hostname: str) -> list[No
 def _file(tx: Tx, notice: Notice, now: float, hostname: str) -> bool:
     """Put one notice into the INBOX of the account that queued the transfer."""
     transfer = notice.transfer
+    if transfer.is_kept:
+        return _send(tx, notice, now, hostname)
     if transfer.account_id is None:
         return False
     try:
@@ -42,6 +51,32 @@ def _file(tx: Tx, notice: Notice, now: float, hostname: str) -> bool:
         tx, composed.octets, composed.structure, transfer.trace
     )
     messages.append(tx, inbox.id, content, (), now)
+    return True
+
+
+def _send(tx: Tx, notice: Notice, now: float, hostname: str) -> bool:
+    """Queue one for who has given us content to bring: his own server has proven it.
+
+    With the null reverse-path, so that nobody answers it (RFC 5321 §4.5.5).
+    """
+    transfer, sender = notice.transfer, notice.transfer.sender
+    assert sender is not None
+    composed = notice_message(notice, sender, hostname, now)
+    content_id = messages.add_small(
+        tx, composed.octets, composed.structure, transfer.trace
+    )
+    queued = transfers.newly_queued(
+        Kind.MAIL,
+        f"{transfer.id}{'D' if notice.delayed else 'N'}",
+        None,
+        None,
+        sender,
+        size=len(composed.octets),
+        trace=transfer.trace,
+        now=now,
+        expires=now + LIFETIME,
+    )
+    transfers.add(tx, replace(queued, content_id=content_id), now)
     return True
 
 

@@ -44,3 +44,12 @@ class RendezvousSettings:
     joined_idle: float = option(
         300.0, "Seconds without any octet before two joined connections end."
     )
+    kept_octets: int = option(
+        10 * 2**30,
+        "Octets of accepted content kept here, in all, for servers that stay away; "
+        "0: none.",
+    )
+    kept_for: float = option(
+        3 * 86400.0,
+        "Seconds until such content is given up, and its sender is told.",
+    )

@@ -12,7 +12,7 @@ from maild.mail.address import Address
 from maild.mail.envelope import MailFrom, RcptTo
 from maild.mail.number import is_number
 from maild.mail.reply import ReplyError
-from maild.smtpd import passing, replies
+from maild.smtpd import forwarding, passing, replies
 from maild.smtpd.listener import Listener
 from maild.smtpd.restart import key_of, key_of_push
 from maild.smtpd.trace_fields import trace_fields
@@ -114,7 +114,7 @@ class Admission:
         assert new.mail.sender is not None
         address = await store.index.read(consent.offered_to, proof)
         if address is None:
-            return None
+            return await forwarding.known_before(self._listener, new, task, tls=tls)
         ticket = await self._redeemed(new.mail, address)
         account = await self._find(address)
         if ticket is None and await store.index.read(
@@ -231,7 +231,10 @@ class Admission:
         self, transaction: Transaction, address: Address, *, tls: bool
     ) -> None:
         if not self._listener.identity.is_local(address):
-            await passing.admit(self._listener, transaction, address)
+            if transaction.mail.proof is None:
+                await passing.admit(self._listener, transaction, address)
+            else:
+                await forwarding.admit(self._listener, transaction, address, tls=tls)
             return
         if self._listener.identity.is_number(address):
             raise ReplyError(replies.NUMBERS_GET_NO_MAIL)

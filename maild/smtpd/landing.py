@@ -16,7 +16,7 @@ from maild.mail.compose import digest_in
 from maild.mail.monitor import Facts
 from maild.mail.offer import Answer, Offer, Withdrawal
 from maild.mail.reply import Reply, ReplyError
-from maild.smtpd import filing, inbox, kept, passing, replies
+from maild.smtpd import filing, forwarding, inbox, kept, passing, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.intake import Intake
 from maild.smtpd.listener import Listener
@@ -103,6 +103,9 @@ async def _take_in(
     """Carry out what a message from another server means."""
     now = listener.store.clock()
     ticket = transaction.ticket
+    if ticket is not None and transaction.is_relayed:
+        blob = _checked(arrived, ticket)
+        return await forwarding.keep(listener, transaction, arrived, ticket, blob, now)
     if ticket is not None:
         blob = _checked(arrived, ticket)
         reply = filing.responsibility(transaction.id, blob.size, blob.sha256)
@@ -153,9 +156,11 @@ async def _pass_on(
     if facts is None:
         raise ReplyError(replies.RELAYING_DENIED)
     patience = listener.lifetimes.queue
-    await listener.store.index.write(
+    given_up = await listener.store.index.write(
         passing.pass_on, transaction, arrived, facts, patience, now
     )
+    if given_up is not None:
+        await forwarding.give_up(listener, *given_up)
     listener.monitor.judged(transaction, facts, "passed")
     return filing.responsibility(transaction.id, *arrived.landed)
 

@@ -17,6 +17,7 @@ from maild.smtpd.monitoring import Monitor
 from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.store.address_verdict import USUAL, Bounds
+from maild.store.forwarding import NOTHING, Keeping
 from maild.store.house import Store
 from maild.store.sharing import Shared
 from maild.turn.callers import Callers
@@ -95,6 +96,8 @@ class Listener:
     """Of all chunks that arrive, whatever the listener."""
     asking: Bounds = USUAL
     """What numbers may ask for here."""
+    keeping: Keeping = NOTHING
+    """What may be kept for servers that stay away."""
     turns: Turns | None = None
     """None where nobody may turn a connection."""
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from maild.mail.address import Address
 from maild.mail.monitor import MOST_OCTETS, REPLIES, Cause, Facts
-from maild.mail.offer import Answer, Offer
+from maild.mail.offer import Answer, Offer, Withdrawal
 from maild.mail.reply import ReplyError
 from maild.mail.transfer import Kind
 from maild.smtpd import replies
@@ -19,9 +19,13 @@ from maild.smtpd.arrived import Arrived
 from maild.smtpd.filing import told
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
-from maild.store import exchanges, messages, passages, transfers
+from maild.store import exchanges, forwarding, messages, passages, transfers
 from maild.store.errors import ExistsError
 from maild.store.index import Tx
+from maild.store.passages import Passage
+
+GivenUp = tuple[Passage, int | None]
+"""A passage that is over, and the blob of its content that was kept."""
 
 
 async def admit(listener: Listener, transaction: Transaction, address: Address) -> None:
@@ -53,12 +57,14 @@ def pass_on(
     facts: Facts,
     patience: float,
     now: float,
-) -> None:
+) -> GivenUp | None:
     """Queue what was judged for the recipient's server, and keep how the offer stands.
 
     One that has come before, because its 250 was lost, is queued once.  ``patience``:
-    seconds until what cannot be delivered is given up.
+    seconds until what cannot be delivered is given up.  Returns what a withdrawal has
+    ended of content that was kept here.
     """
+    given_up: GivenUp | None = None
     until = now + patience
     if isinstance(facts, Offer):
         until = min(until, float(facts.expires))
@@ -66,11 +72,14 @@ def pass_on(
             raise ReplyError(REPLIES[Cause.RATE])
         try:
             if not passages.offered(tx, facts, now):
-                return
+                return None
         except ExistsError as error:
             raise ReplyError(REPLIES[Cause.SENDER]) from error
-    elif not _continues(tx, facts, now):
-        raise ReplyError(replies.RELAYING_DENIED)
+    elif isinstance(facts, Answer):
+        if passages.answered(tx, facts, now) is None:
+            raise ReplyError(replies.RELAYING_DENIED)
+    else:
+        given_up = _withdrawn(tx, facts, now)
     content_id = messages.add_content(
         tx, arrived.rope, arrived.structure, transaction.trace
     )
@@ -95,14 +104,15 @@ def pass_on(
     )
     transfers.add(tx, transfer, now)
     told(tx, transaction, f"{_word(facts)} passes", now)
+    return given_up
 
 
-def _continues(tx: Tx, facts: Facts, now: float) -> bool:
-    """Note an answer or a withdrawal, if it is about an offer that has passed here."""
-    if isinstance(facts, Answer):
-        return passages.answered(tx, facts, now) is not None
-    assert not isinstance(facts, Offer)
-    return passages.withdrawn(tx, facts) is not None
+def _withdrawn(tx: Tx, withdrawal: Withdrawal, now: float) -> GivenUp:
+    """Note a withdrawal, if it is of an offer that has passed here."""
+    passage = passages.withdrawn(tx, withdrawal)
+    if passage is None:
+        raise ReplyError(replies.RELAYING_DENIED)
+    return passage, forwarding.withdrawn(tx, passage, now)
 
 
 def _word(facts: Facts) -> str:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import replies
 from maild.smtpd.transaction import Transaction
-from maild.store import quota
+from maild.store import forwarding, quota
 from maild.store.blobs import INLINE
+from maild.store.checkpoints import NOBODY
 from maild.store.house import Store
 
 AROUND = 16 * 1024
@@ -46,8 +47,10 @@ class _Promise:
 class Promises:
     """The promises of one station; used on its loop."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, kept: int = 0) -> None:
         self._store = store
+        self._kept = kept
+        """Octets that may be kept for other servers, in all."""
         self._made: dict[int, _Promise] = {}
         """By identity of the transaction."""
         self._turn = asyncio.Lock()
@@ -65,7 +68,10 @@ class Promises:
         """
         new = _Promise(transaction, account_id, size, redeems)
         async with self._turn:  # or two would be promised the same
-            await self._look_at_quota(new)
+            if account_id == NOBODY:
+                await self._look_at_kept(new)
+            else:
+                await self._look_at_quota(new)
             if await asyncio.to_thread(self._room_for, new) < new.left:
                 raise ReplyError(replies.STORE_FULL)
             self._made[id(transaction)] = new
@@ -96,6 +102,14 @@ class Promises:
             for each in self._made.values()
             if each.account_id == account_id
         }
+
+    async def _look_at_kept(self, new: _Promise) -> None:
+        """Raise unless there is room left of that for other servers' content."""
+        held = await self._store.index.read(forwarding.held)
+        held.update(self._coming(NOBODY))
+        held[new.transaction.id] = new.size
+        if sum(held.values()) > self._kept:
+            raise ReplyError(replies.STORE_FULL)
 
     async def _look_at_quota(self, new: _Promise) -> None:
         needed = new.size if new.redeems else new.size + AROUND

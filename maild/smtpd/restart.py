@@ -23,13 +23,17 @@ from maild.smtpd.showing import Shown, shown
 from maild.smtpd.thread import in_thread
 from maild.smtpd.transaction import Transaction
 from maild.store import arriving, checkpoints, renderings
-from maild.store.checkpoints import Checkpoint, Envelope
+from maild.store.checkpoints import NOBODY, Checkpoint, Envelope
 from maild.store.consent import Accepted
 from maild.store.errors import DamagedError, NotFoundError, StoreError
 from maild.store.house import Store
 from maild.store.index import Tx
 
 _log = logging.getLogger(__name__)
+
+
+PATIENCE_FOR_OTHERS = 86400.0
+"""Seconds that a part of what is passed on is kept after it last grew."""
 
 
 def key_of(*secret: str) -> str:
@@ -70,7 +74,9 @@ class Checkpoints:
         Behind its registration and in front of whatever of it becomes durable.
         """
         assert transaction.bound is not None
-        now = self._store.clock()
+        now, lifetime = self._store.clock(), self._lifetime
+        if transaction.bound.account_id == NOBODY:
+            lifetime = min(lifetime, PATIENCE_FOR_OTHERS)
         self._store.index.submit(
             _begin,
             Checkpoint(
@@ -80,7 +86,7 @@ class Checkpoints:
                 intake.ours,
                 None,
                 None,
-                self._lifetime,
+                lifetime,
             ),
             blob_key,
             shown(transaction, intake.front, intake.ours, self._hostname, now),

@@ -29,6 +29,7 @@ from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
 from maild.store.address_verdict import USUAL, Bounds
+from maild.store.forwarding import NOTHING, Keeping
 from maild.store.house import Store
 from maild.turn.visitors import Visitors
 
@@ -52,6 +53,7 @@ class SmtpStation:
         store: Store,
         gate: Gate,
         asking: Bounds = USUAL,
+        keeping: Keeping = NOTHING,
         *,
         turns: Turns | None = None,
         visitors: Visitors | None = None,
@@ -65,11 +67,12 @@ class SmtpStation:
         self._store = store
         self._gate = gate
         self._asking = asking
+        self._keeping = keeping
         self._doors: set[Door] = set()
         self._sessions: set[Connection] = set()
         self._kept: list[Checkpoints] = []
         self._residents = Residents(store)
-        self.promises = Promises(store)
+        self.promises = Promises(store, keeping.octets)
         self._pieces = new_pieces()
         self._servers: list[asyncio.Server] = []
 
@@ -172,6 +175,7 @@ class SmtpStation:
             threads=threads,
             socket_threads=socket_threads,
             pieces=self._pieces,
+            keeping=self._keeping,
             turns=self._turns,
         )
 

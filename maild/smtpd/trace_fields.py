@@ -12,9 +12,13 @@ from maild.smtpd.transaction import Transaction
 def trace_fields(listener: Listener, transaction: Transaction, origin: str) -> bytes:
     """Return the trace fields of this hop; behind them the item's id, if it is one.
 
-    ``origin`` says how the peer came, for the Received field.
+    ``origin`` says how the peer came, for the Received field.  Content that is passed
+    on gets none, unlike what RFC 5321 §4.4 asks for: its octets are those that the
+    recipient's server may have a part of already, and its offer bounds its way.
     """
     lines = []
+    if transaction.is_relayed and transaction.ticket is not None:
+        return b""
     if not listener.is_submission and not transaction.is_relayed:
         lines.append(f"Return-Path: <{transaction.sender}>")
     lines.append(f"Received: {origin}")

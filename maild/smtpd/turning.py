@@ -134,9 +134,9 @@ class Turning(Connection):
             if found is None:
                 await store.index.write(transfers.hasten_one, party.domain, now)
             else:
-                await store.index.write(transfers.hasten, found.offer_id, now)
+                await store.index.write(transfers.hasten, found.brought_by, now)
 
-        name = f"@{party.domain}" if found is None else found.offer_id
+        name = f"@{party.domain}" if found is None else found.brought_by
         return await turns.callers.wait(name, half, patience, tell)
 
     # What a session adds

@@ -8,7 +8,7 @@ import asyncio
 from maild.mail.reply import Reply
 from maild.smtpd import replies
 from maild.smtpd.transaction import Transaction
-from maild.store import checkpoints, consent
+from maild.store import checkpoints, consent, forwarding
 from maild.store.house import Store
 from maild.store.index import Tx
 
@@ -33,6 +33,11 @@ async def unwanted(store: Store, transaction: Transaction) -> Reply | None:
 
 
 def _why_not(tx: Tx, transaction: Transaction) -> Reply | None:
+    if transaction.ticket is not None and transaction.is_relayed:
+        sender, proof = transaction.mail.sender, transaction.ticket.proof
+        assert sender is not None
+        is_wanted = forwarding.is_wanted(tx, proof, sender)
+        return None if is_wanted else replies.NEEDS_OFFER
     if transaction.ticket is not None:
         is_refused = consent.is_refused(tx, transaction.ticket.proof)
         return replies.NEEDS_OFFER if is_refused else None

@@ -30,8 +30,13 @@ class Appointment:
 
     where: str = ""
     """Domain of the server where the ends meet; "" is here."""
-    is_ours: bool = False
-    """Whether its content is here: then there is nobody else to meet."""
+    brought_by: str = ""
+    """Id of the transfer that brings it from here; "" when another server does."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its content is here: then there is nobody else to meet."""
+        return bool(self.brought_by)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -40,10 +45,15 @@ class Appointment:
 
 
 def passing(tx: Tx, offer_id: str, now: float) -> list[Appointment]:
-    """Return the offers of that id that have passed here and are not over."""
+    """Return the offers of that id that have passed here and are not over.
+
+    Content that is kept here is brought by ourselves.
+    """
     rows = tx.all(
-        """SELECT offer_id, sender, recipient, nonce, size, octets, trace FROM passage
-        WHERE offer_id = ?1 AND state IN ('offered', 'accepted')
+        """SELECT offer_id, sender, recipient, nonce, size, octets, trace, '',
+            coalesce((SELECT id FROM transfer WHERE id = passage.kept
+                AND finished IS NULL AND held = 0), '')
+        FROM passage WHERE offer_id = ?1 AND state IN ('offered', 'accepted')
             AND max(expires, coalesce(ticket_until, 0)) > ?2
         ORDER BY created LIMIT ?3""",
         offer_id,
@@ -65,7 +75,7 @@ def outgoing(tx: Tx, transfer_id: str) -> list[Appointment]:
         return []
     found = _from_row(row)
     secret = proof(found.secret, found.offer_id, found.sender, found.recipient)
-    return [replace(found, secret=secret, is_ours=True)]
+    return [replace(found, secret=secret, brought_by=found.offer_id)]
 
 
 def awaited(tx: Tx, now: float, after: float, most: int) -> list[Appointment]:

@@ -14,6 +14,8 @@ from maild.store.index import Row, Tx
 
 MOST_EACH = 1000
 """Checkpoints of one account; what is over goes first, then what was touched first."""
+NOBODY = 0
+"""Instead of an account: what a rendezvous keeps is none of its own accounts'."""
 MOST = 10_000
 """Checkpoints in all."""
 
@@ -33,7 +35,7 @@ class Envelope:
     """Digest of what only its sender can know."""
     kind: Kind
     account_id: int
-    """Who receives the push, or submits the upload."""
+    """Who receives the push, or submits the upload; `NOBODY` for what is passed on."""
     sender: str
     recipient: str
     size: int | None
@@ -79,8 +81,10 @@ _GREW = """max(touched, coalesce(
     (SELECT blob.touched FROM blob WHERE blob.id = checkpoint.blob_id), 0))"""
 _OLDEST_EACH = (
     """SELECT key FROM checkpoint INDEXED BY checkpoint_over_of
-    WHERE account_id = ?1 AND blob_id IS NULL ORDER BY touched LIMIT 1""",
-    "SELECT key FROM checkpoint WHERE account_id = ?1 ORDER BY touched LIMIT 1",
+    WHERE account_id IS nullif(?1, 0) AND blob_id IS NULL
+    ORDER BY touched LIMIT 1""",
+    """SELECT key FROM checkpoint WHERE account_id IS nullif(?1, 0)
+    ORDER BY touched LIMIT 1""",
 )
 """Who has to go: what is over, of which only the reply may be asked for again; then
 what was touched first."""
@@ -91,6 +95,7 @@ _OLDEST = (
 )
 _COLUMNS = """key, kind, account_id, sender, recipient, size, body, rendering,
     message_id, head, ours, blob_id, final_reply, lifetime"""
+_SELECTED = _COLUMNS.replace("account_id", "coalesce(account_id, 0)")
 
 
 def begin(tx: Tx, checkpoint: Checkpoint, blob_key: str, now: float) -> int | None:
@@ -126,8 +131,8 @@ def keep(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
     _make_room(tx, envelope.account_id)
     tx.run(
         f"""INSERT INTO checkpoint ({_COLUMNS}, created, touched)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-            ?15)""",  # noqa: S608 - ours
+        VALUES (?1, ?2, nullif(?3, 0), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+            ?15, ?15)""",  # noqa: S608 - ours
         envelope.key,
         envelope.kind.value,
         envelope.account_id,
@@ -148,7 +153,7 @@ def keep(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
 
 def _make_room(tx: Tx, account_id: int) -> None:
     """Drop what is too much, what is over first; the rest only loses its restart."""
-    each = "SELECT count(*) FROM checkpoint WHERE account_id = ?1"
+    each = "SELECT count(*) FROM checkpoint WHERE account_id IS nullif(?1, 0)"
     if tx.value(each, account_id) >= MOST_EACH:
         _drop_oldest(tx, _OLDEST_EACH, account_id)
     if tx.value("SELECT count(*) FROM checkpoint") >= MOST:
@@ -163,7 +168,7 @@ def _drop_oldest(tx: Tx, queries: tuple[str, str], *parameters: int) -> None:
 def find(tx: Tx, key: str, now: float) -> Checkpoint | None:
     """Return the checkpoint kept under ``key``, if it has not expired."""
     row = tx.one(
-        f"""SELECT {_COLUMNS} FROM checkpoint
+        f"""SELECT {_SELECTED} FROM checkpoint
         WHERE key = ?1 AND {_GREW} + lifetime > ?2""",  # noqa: S608 - ours
         key,
         now,
@@ -225,7 +230,7 @@ def expire(tx: Tx, now: float) -> int:
 def everything(tx: Tx) -> list[Listed]:
     """Return all checkpoints, the oldest first."""
     rows = tx.all(
-        f"""SELECT {_COLUMNS}, coalesce((SELECT blob.durable FROM blob
+        f"""SELECT {_SELECTED}, coalesce((SELECT blob.durable FROM blob
                 WHERE blob.id = checkpoint.blob_id), 0), created, {_GREW}
         FROM checkpoint ORDER BY created, key"""  # noqa: S608 - ours
     )

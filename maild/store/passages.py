@@ -8,11 +8,13 @@ follow.  Whoever wants octets passed on (`Passage.may_pass`) shows that he knows
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from dataclasses import dataclass, replace
 
 from maild.mail.address import Address
 from maild.mail.offer import Answer, Offer, Withdrawal
+from maild.mail.offer import proof as proof_of
 from maild.store.errors import ExistsError
 from maild.store.index import Row, Tx
 
@@ -46,6 +48,12 @@ class Passage:
     octets: int
     """Of that content, as far as they were passed on here."""
     created: float
+    proof: str | None = None
+    """Digest of what a push of it must present: see `digest`."""
+    kept: str | None = None
+    """Id of the transfer that brings its content, if that was kept here."""
+    final_reply: str | None = None
+    """The 250 that was given for its content."""
 
     def may_pass(self, now: float) -> bool:
         """Whether its content is wanted, and so may pass."""
@@ -59,7 +67,7 @@ class Passage:
 
 
 _COLUMNS = """offer_id, sender, recipient, nonce, name, type, size, expires, state,
-    ticket_until, trace, octets, created"""
+    ticket_until, trace, octets, created, proof, kept, final_reply"""
 _SELECT = f"SELECT {_COLUMNS} FROM passage "  # noqa: S608 - the columns are ours
 
 
@@ -72,6 +80,30 @@ def find(tx: Tx, offer_id: str, sender: Address, recipient: Address) -> Passage 
         recipient.key,
     )
     return None if row is None else _from_row(row)
+
+
+def by_proof(tx: Tx, proof: str, sender: Address) -> Passage | None:
+    """Return the passage whose content ``proof`` would bring, if it is ``sender``'s."""
+    row = tx.one(
+        _SELECT + "WHERE proof = ?1 AND sender = ?2", digest(proof), sender.key
+    )
+    return None if row is None else _from_row(row)
+
+
+def digest(proof: str) -> str:
+    """Return what is kept of a proof: whoever reads the index cannot present it."""
+    return hashlib.sha256(proof.encode()).hexdigest()
+
+
+def kept(tx: Tx, passage: Passage, transfer_id: str, final_reply: str) -> None:
+    """Note which transfer brings its content, and the reply that said so."""
+    tx.run(
+        """UPDATE passage SET kept = ?4, final_reply = ?5
+        WHERE offer_id = ?1 AND sender = ?2 AND recipient = ?3""",
+        *_key(passage),
+        transfer_id,
+        final_reply,
+    )
 
 
 def is_crowded(tx: Tx, offer: Offer, now: float) -> bool:
@@ -93,7 +125,8 @@ def offered(tx: Tx, offer: Offer, now: float) -> bool:
     """
     added = tx.run(
         f"""INSERT INTO passage ({_COLUMNS})
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'offered', NULL, ?9, 0, ?10)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'offered', NULL, ?9, 0, ?10, NULL,
+            NULL, NULL)
         ON CONFLICT DO NOTHING""",  # noqa: S608 - the columns are ours
         offer.id,
         offer.sender.key,
@@ -128,7 +161,10 @@ def answered(tx: Tx, answer: Answer, now: float) -> Passage | None:
     if known.state != "offered" or known.expires <= now:
         return None
     until = min(float(answer.expires), now + LONGEST_TICKET)
-    known = replace(known, state=state, ticket_until=until if answer.accepted else None)
+    known = replace(known, state=state)
+    if answer.ticket is not None:
+        proof = proof_of(answer.ticket, known.offer_id, answer.sender, answer.recipient)
+        known = replace(known, ticket_until=until, proof=digest(proof))
     _update(tx, known)
     return known
 
@@ -175,11 +211,12 @@ def _key(passage: Passage) -> tuple[str, str, str]:
 
 def _update(tx: Tx, passage: Passage) -> None:
     tx.run(
-        """UPDATE passage SET state = ?4, ticket_until = ?5
+        """UPDATE passage SET state = ?4, ticket_until = ?5, proof = ?6
         WHERE offer_id = ?1 AND sender = ?2 AND recipient = ?3""",
         *_key(passage),
         passage.state,
         passage.ticket_until,
+        passage.proof,
     )
     tx.changed(topic(passage.offer_id))
 

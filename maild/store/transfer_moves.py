@@ -166,6 +166,11 @@ def routed(tx: Tx, transfer_id: str, route: str) -> None:
     transfer_view.show_numbers(tx, get(tx, transfer_id))
 
 
+def out_of_reach(tx: Tx, transfer_id: str, since: float | None) -> None:
+    """Record since when no way leads to the recipient's server; None: one does."""
+    tx.run("UPDATE transfer SET away = ?2 WHERE id = ?1", transfer_id, since)
+
+
 def hold(tx: Tx, transfer_id: str, now: float, *, held: bool) -> Transfer:
     """Keep a transfer from being claimed, or let it go again."""
     transfer = replace(get(tx, transfer_id), held=held, changed=now)

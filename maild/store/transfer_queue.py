@@ -37,7 +37,10 @@ bring there will not have to be sent again."""
 _DUE = f"""held = 0 AND state IN ({listed(CLAIMABLE)}) AND NOT ({_SAME_PUSH})"""
 _IDLE = frozenset(state for state, moves in NEXT.items() if Event.EXPIRE in moves)
 _BAD_ENDS = frozenset({State.FAILED, State.DECLINED, State.EXPIRED})
-_FOR_PEOPLE = "kind NOT IN ('{}')".format("', '".join(sorted(SILENT)))
+_FOR_PEOPLE = "(ticket IS NOT NULL OR kind NOT IN ('{}'))".format(
+    "', '".join(sorted(SILENT))
+)
+"""A user's own, and content of others that we keep, as a rendezvous."""
 _NO_ANSWER = Reply(450, "4.7", "the recipient did not answer in time")
 _TOO_LATE = Reply(450, "4.7", "it could not be delivered in time")
 NO_GO = Reply(450, "4.7", "it was prepared, and its sender did not say go in time")

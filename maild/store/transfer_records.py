@@ -59,6 +59,17 @@ class Transfer:
     route: str = ""
     """How content went in the last attempt: direct, a rendezvous, both; "" is none."""
 
+    away: float | None = None
+    """Since when no way has led to the recipient's server; None while one does."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is content of others that we keep, as a rendezvous.
+
+        Its ticket is the proof itself: the ticket is for the sender's server only.
+        """
+        return self.kind is Kind.RELAY and self.ticket is not None
+
     @property
     def carries_ticket(self) -> bool:
         """Whether it is an answer that brings a ticket: a secret on its way."""
@@ -117,13 +128,13 @@ def newly_queued(
 _COLUMNS = """id, account_id, kind, state, held, item_id, content_id, sender, recipient,
     smtputf8, note, size, octets, nonce, ticket, ticket_size, attempts, due, expires,
     warned, status, reply, relay, trace, created, changed, finished, view_uid, name,
-    rate, via, confirm, lasts, route"""
+    rate, via, confirm, lasts, route, away"""
 SELECT = f"SELECT {_COLUMNS} FROM transfer "  # noqa: S608 - the columns are ours
 
 
 def insert(tx: Tx, transfer: Transfer) -> None:
     """Add a row."""
-    places = ", ".join(f"?{n}" for n in range(1, 35))
+    places = ", ".join(f"?{n}" for n in range(1, 36))
     tx.run(
         f"INSERT INTO transfer ({_COLUMNS}) VALUES ({places})",  # noqa: S608 - ours
         *_values(transfer),

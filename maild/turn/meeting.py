@@ -46,7 +46,8 @@ _Key = tuple[str, str, str]
 @dataclass(slots=True)
 class _Waiting:
     half: Half
-    met: asyncio.Future[Splice]
+    met: asyncio.Future[Splice | None]
+    """None: the source will not come by another connection."""
 
 
 def budget(appointment: Appointment) -> int:
@@ -91,6 +92,12 @@ class Meeting:
         if self.connections >= self._most:
             raise ReplyError(TOO_MANY)
         return await self._wait((key, end), half, patience)
+
+    def dismiss(self, key: _Key) -> None:
+        """Let a destination ask again: its content is here now."""
+        waiting = self._waiting.pop((key, End.DESTINATION), None)
+        if waiting is not None:
+            waiting.met.set_result(None)
 
     async def _wait(
         self, place: tuple[_Key, End], half: Half, patience: float

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from maild.mail.address import Address, AddressError, parse_address
 from maild.mail.envelope import Body, MailFrom, RcptTo
@@ -115,6 +115,10 @@ def parse_rcpt(argument: str, *, home: str, smtputf8: bool) -> RcptTo:
         notify=_read(given, "NOTIFY", _notify),
         orcpt=_read(given, "ORCPT", _orcpt),
     )
+
+
+RSET: Final = b"RSET\r\n"
+"""Forget the transaction (RFC 5321 §4.1.1.5)."""
 
 
 def mail_from(mail: MailFrom) -> bytes:

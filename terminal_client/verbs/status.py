@@ -15,6 +15,9 @@ from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
 
+KEPT = "kept@"
+"""In front of a rendezvous that keeps content until the recipient's server takes it."""
+
 
 def status(
     context: typer.Context,
@@ -70,9 +73,15 @@ def show(found: list[Transfer]) -> None:
 
 
 def standing(transfer: Transfer) -> str:
-    """Return the state, and by which way content goes if that is not the direct one."""
+    """Return the state, and by which way content goes if that is not the direct one.
+
+    What a rendezvous keeps has left the sender's server, and is still to arrive.
+    """
     if transfer.route in ("", "direct"):
         return transfer.state
+    *before, last = transfer.route.split("+")
+    if last.startswith(KEPT):
+        return f"{transfer.state} via {last.removeprefix(KEPT)} (kept there)"
     return f"{transfer.state} by {transfer.route}"
 
 
