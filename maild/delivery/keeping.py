@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last way of content: to the rendezvous, which keeps it for a server that is away.
 
-Only once no other way has been open for as long as the operator wants, and never before
-the sender's go.  The rendezvous takes it as that server would, by the same proof and the
+Only once no other way has been open for as long as the operator wants, never before the
+sender's go.  The rendezvous takes it as that server would, by the same proof and the
 same octets; whatever it refuses is no answer of the recipient's.
 """
 

@@ -26,7 +26,7 @@ from maild.store import messages, transfers
 from maild.store.errors import NotFoundError
 from maild.store.house import Store
 from maild.store.items import Item
-from maild.store.rope import Base64, Constant, Piece, Raw, Rope
+from maild.store.rope import Base64, Constant, Raw, Rope
 from maild.store.transfers import Transfer
 from maild.wire.mime_entity import Header
 
@@ -101,18 +101,12 @@ async def kept(transfer: Transfer, store: Store) -> Parcel:
         raise NotFoundError("kept content without a message")
     content = await store.index.read(messages.content, transfer.content_id)
     pieces = content.rope.pieces
-    (place,) = (n for n, piece in enumerate(pieces) if isinstance(piece, Raw))
-    blob = pieces[place]
-    assert isinstance(blob, Raw)
-    state = await asyncio.to_thread(store.blobs.state, blob.blob)
-    before, behind = pieces[:place], pieces[place + 1 :]
-    return Parcel(
-        _octets(before), _octets(behind), blob.blob, blob.length, state.sha256
-    )
-
-
-def _octets(pieces: tuple[Piece, ...]) -> bytes:
-    return b"".join(p.octets for p in pieces if isinstance(p, Constant))
+    match pieces:
+        case (Constant(head), Raw(blob, 0, size), Constant(tail)):
+            state = await asyncio.to_thread(store.blobs.state, blob)
+            return Parcel(head, tail, blob, size, state.sha256)
+        case _:
+            raise NotFoundError("kept content that is no push")
 
 
 def offer(

@@ -3,7 +3,8 @@
 
 Sleeps until the next transfer expires or the queue changes.  A notice is put into the
 sender's own INBOX in the job that records that it was given: told once, never twice,
-and never to an address that neither logged in here nor showed a ticket (no backscatter).
+and never to an address that neither logged in here nor showed a ticket: that would be
+backscatter.
 """
 
 from __future__ import annotations

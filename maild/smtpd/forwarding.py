@@ -11,6 +11,7 @@ import asyncio
 
 from maild import delivery_log
 from maild.mail.address import Address
+from maild.mail.compose import push_tail
 from maild.mail.envelope import MailFrom
 from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import replies
@@ -26,7 +27,9 @@ from maild.store.errors import ExistsError, NotFoundError
 from maild.store.forwarding import Arrival, Opened
 from maild.store.index import Tx
 from maild.store.passages import Passage
+from maild.store.rope import Constant, Raw, Rope
 from maild.store.transfers import Transfer
+from maild.wire.mime_foresight import Front
 
 
 def key_of_relay(proof_digest: str, sender: Address, recipient: Address) -> str:
@@ -138,15 +141,14 @@ async def keep(
     sender = transaction.mail.sender
     assert sender is not None
     assert transaction.bound is not None
-    if forwarding.blob_of(arrived.rope) != blob.id:
-        raise ReplyError(replies.NOT_WHAT_WAS_OFFERED)  # there is more in it
+    rope = _as_it_came(transaction, arrived, blob)
     reply = responsibility(transaction.id, blob.size, blob.sha256)
     arrival = Arrival(
         transaction.id,
         ticket.proof,
         sender,
         transaction.bound,
-        arrived.rope,
+        rope,
         arrived.structure,
         blob.size,
     )
@@ -168,6 +170,33 @@ async def keep(
             (passage.offer_id, passage.sender.key, passage.recipient.key)
         )
     return reply
+
+
+def _as_it_came(transaction: Transaction, arrived: Arrived, blob: Sealed) -> Rope:
+    """Return the peer's octets, which the recipient's server may have a part of.
+
+    What arrives is kept as mailboxes show it, the content as base64.  Its end is
+    foreseen, and compared with what has come.
+    """
+    try:
+        front = Front(transaction.front)
+        media_type = front.header("Share-Type") or ""
+        tail = push_tail(front.boundary, media_type, blob.size, blob.sha256)
+    except ValueError as error:
+        raise ReplyError(replies.NOT_WHAT_WAS_OFFERED) from error
+    last = arrived.rope.pieces[-1]
+    rope = Rope(
+        (Constant(transaction.front), Raw(blob.id, 0, blob.size), Constant(tail))
+    )
+    is_it = (
+        forwarding.blob_of(arrived.rope) == blob.id  # and nothing more
+        and isinstance(last, Constant)
+        and last.octets.endswith(tail.removeprefix(b"\r\n"))
+        and rope.size == transaction.received
+    )
+    if not is_it:
+        raise ReplyError(replies.NOT_WHAT_WAS_OFFERED)
+    return rope
 
 
 def _keep(

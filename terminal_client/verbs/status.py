@@ -79,7 +79,7 @@ def standing(transfer: Transfer) -> str:
     """
     if transfer.route in ("", "direct"):
         return transfer.state
-    *before, last = transfer.route.split("+")
+    last = transfer.route.rpartition("+")[2]
     if last.startswith(KEPT):
         return f"{transfer.state} via {last.removeprefix(KEPT)} (kept there)"
     return f"{transfer.state} by {transfer.route}"

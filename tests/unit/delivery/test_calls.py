@@ -178,7 +178,7 @@ async def test_without_a_rendezvous_the_sender_is_called_after_a_while(
     home: Home, place: Place
 ) -> None:
     known = place.expects("offer-0001", proof(TICKET, "offer-0001", ALICE, BOB))
-    place.known[:] = [dataclasses.replace(known, is_ours=True)]
+    place.known[:] = [dataclasses.replace(known, brought_by=known.offer_id)]
     await home.store.index.write(accept, "offer-0001", "")
     async with home.calling(place, call_after=3600.0):
         other = place.expects("offer-0002")

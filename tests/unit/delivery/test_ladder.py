@@ -293,7 +293,7 @@ async def test_who_called_us_is_served(
     share = await rig.share(via="")
     secret = proof(TICKET, share.id, ALICE, BOB)
     known = rig.place.expects(share.id, secret)
-    rig.place.known[:] = [dataclasses.replace(known, is_ours=True)]
+    rig.place.known[:] = [dataclasses.replace(known, brought_by=known.offer_id)]
     peer = Peer(tls=certificate.context)
     async with calling(rig.place, share.id, peer, secret):
         await waiting(rig.place, share.id)
@@ -309,7 +309,7 @@ async def test_who_called_us_must_be_the_destination(
     share = await rig.share(via="")
     secret = proof(TICKET, share.id, ALICE, BOB)
     known = rig.place.expects(share.id, secret)
-    rig.place.known[:] = [dataclasses.replace(known, is_ours=True)]
+    rig.place.known[:] = [dataclasses.replace(known, brought_by=known.offer_id)]
     peer = Peer(tls=of_another.context)
     async with calling(rig.place, share.id, peer, secret):
         await waiting(rig.place, share.id)
