@@ -141,7 +141,8 @@ async def keep(
     sender = transaction.mail.sender
     assert sender is not None
     assert transaction.bound is not None
-    rope = _as_it_came(transaction, arrived, blob)
+    front = transaction.front or await _front(listener, transaction.bound.key)
+    rope = _as_it_came(transaction, front, arrived, blob)
     reply = responsibility(transaction.id, blob.size, blob.sha256)
     arrival = Arrival(
         transaction.id,
@@ -172,22 +173,28 @@ async def keep(
     return reply
 
 
-def _as_it_came(transaction: Transaction, arrived: Arrived, blob: Sealed) -> Rope:
+async def _front(listener: Listener, key: str) -> bytes:
+    """Return the octets in front of a blob that has been written to a file."""
+    known = await listener.checkpoints.known(key)
+    return b"" if known is None else known.head[known.ours :]
+
+
+def _as_it_came(
+    transaction: Transaction, octets: bytes, arrived: Arrived, blob: Sealed
+) -> Rope:
     """Return the peer's octets, which the recipient's server may have a part of.
 
     What arrives is kept as mailboxes show it, the content as base64.  Its end is
     foreseen, and compared with what has come.
     """
     try:
-        front = Front(transaction.front)
+        front = Front(octets)
         media_type = front.header("Share-Type") or ""
         tail = push_tail(front.boundary, media_type, blob.size, blob.sha256)
     except ValueError as error:
         raise ReplyError(replies.NOT_WHAT_WAS_OFFERED) from error
     last = arrived.rope.pieces[-1]
-    rope = Rope(
-        (Constant(transaction.front), Raw(blob.id, 0, blob.size), Constant(tail))
-    )
+    rope = Rope((Constant(octets), Raw(blob.id, 0, blob.size), Constant(tail)))
     is_it = (
         forwarding.blob_of(arrived.rope) == blob.id  # and nothing more
         and isinstance(last, Constant)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,16 +36,11 @@ QUICKLY = {"retry_first": 0.3, "retry_most": 0.6, "relay_after": 1.0}
 
 @contextmanager
 def three(
-    folder: Path, *, rate: int | None = None, closed: bool = False
+    folder: Path, *, rate: int | None = None
 ) -> Iterator[tuple[Programs, CountingProxy]]:
-    """Run three servers; the way from a to r is a proxy.
-
-    ``closed``: nobody can connect to b.
-    """
+    """Run three servers, whose people know each other; the way from a to r is a proxy."""
     with ExitStack() as stack:
         roads: list[CountingProxy] = []
-        port = ClosedPort()
-        stack.callback(port.close)
 
         def change(made: Path) -> None:
             facts = json.loads((made / "playground.json").read_text())
@@ -61,17 +55,6 @@ def three(
             playground(folder, change=change, servers=WITH_RENDEZVOUS)
         )
         acquainted(programs, folder)
-        if closed:
-            for name in ("a", "r"):
-                server = programs.servers[name]
-                if name == "a":
-                    server.stop()
-                    edit(
-                        server.config,
-                        'peer."b.example"',
-                        address=f"127.0.0.1:{port.port}",
-                    )
-                    server.start()
         yield programs, roads[0]
 
 
@@ -91,8 +74,7 @@ def accepted_and_away(programs: Programs, file: Path) -> str:
 
 def is_clean(programs: Programs) -> bool:
     """Whether the rendezvous keeps no content, and all is well with its store."""
-    fsck = programs.maild("r", "fsck", "--json", expect=None)
-    return stored_at(programs, "r") == [] and fsck.status == 0
+    return stored_at(programs, "r") == [] and programs.maild("r", "fsck").status == 0
 
 
 @pytest.mark.timeout(300)
@@ -121,3 +103,32 @@ def test_content_waits_at_the_rendezvous(tmp_path: Path) -> None:
         eventually(lambda: is_clean(programs), "the rendezvous keeps nothing")
         trace = line.partition("trace=")[2].partition(",")[0]
         assert "kept" in programs.maild("r", "trace", trace).out
+
+
+@pytest.mark.timeout(300)
+def test_a_kill_costs_no_octet_twice_and_the_other_end_only_calls(
+    tmp_path: Path,
+) -> None:
+    """The rendezvous is killed in the middle; nobody can connect to b, which calls it."""
+    size = 24 * MIB
+    file = file_of(tmp_path, "killed.bin", size)
+    port = ClosedPort()
+    with three(tmp_path / "p", rate=4 * MIB) as (programs, road):
+        accepted_and_away(programs, file)
+        eventually(lambda: road.up > 8 * MIB, "content goes to the rendezvous")
+        middle = programs.servers["r"]
+        assert middle.process is not None
+        middle.process.kill()
+        middle.bury()
+        closed = f"127.0.0.1:{port.port}"
+        edit(middle.config, 'peer."b.example"', address=closed)
+        middle.start()
+        transfer_of(programs, "alice", file.name, "sent")
+        assert road.up <= size + 20 * MIB
+        programs.servers["a"].stop()
+        programs.servers["b"].start()
+        arrived(programs, file, tmp_path / "fetched")
+        assert sha256(tmp_path / "fetched") == sha256(file)
+        eventually(lambda: is_clean(programs), "the rendezvous keeps nothing")
+        assert middle.lines(r"to=<bob@b.example>.*status=sent.*via=atrn")
+    port.close()

@@ -31,6 +31,7 @@ from maild.store import (
     numbers,
     transfers,
 )
+from maild.store.forwarding import NOTHING, Keeping
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.rope import Base64, Constant, Raw
@@ -175,6 +176,7 @@ async def live(
     submission: Mapping[str, Any] | None = None,
     turns: Callable[[Store], Turns] | None = None,
     rendezvous: frozenset[str] = frozenset(),
+    keeping: Keeping = NOTHING,
     **smtp: Any,
 ) -> AsyncIterator[Live]:
     """Run a station whose store is below ``root``.
@@ -212,6 +214,7 @@ async def live(
         identity,
         store,
         Gate(store, identity),
+        keeping=keeping,
         turns=None if turns is None else turns(store),
     )
     ready = asyncio.Event()
