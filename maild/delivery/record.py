@@ -42,7 +42,9 @@ class Record:
         self.is_kept = False
         """Whether the outcome is on the device."""
 
-    async def content_flows(self, offset: int, total: int, *, kept: bool) -> None:
+    async def content_flows(
+        self, offset: int, total: int, *, kept: bool = False
+    ) -> None:
         """Record that content flows, from ``offset`` of ``total`` octets, and how."""
         tally = self._tally
         text = f"content flows to {tally.relay} from octet {offset} of {total}"

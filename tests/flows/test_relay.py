@@ -38,7 +38,7 @@ QUICKLY = {"retry_first": 0.3, "retry_most": 0.6, "relay_after": 1.0}
 def three(
     folder: Path, *, rate: int | None = None
 ) -> Iterator[tuple[Programs, CountingProxy]]:
-    """Run three servers, whose people know each other; the way from a to r is a proxy."""
+    """Run three servers whose people know each other; a's way to r is a proxy."""
     with ExitStack() as stack:
         roads: list[CountingProxy] = []
 
@@ -109,7 +109,7 @@ def test_content_waits_at_the_rendezvous(tmp_path: Path) -> None:
 def test_a_kill_costs_no_octet_twice_and_the_other_end_only_calls(
     tmp_path: Path,
 ) -> None:
-    """The rendezvous is killed in the middle; nobody can connect to b, which calls it."""
+    """The rendezvous is killed in the middle; b can only be reached by its call."""
     size = 24 * MIB
     file = file_of(tmp_path, "killed.bin", size)
     port = ClosedPort()
