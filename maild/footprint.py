@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import gc
 import mmap
+import ssl
 from asyncio import constants, sslproto
 from collections.abc import Callable
 from contextlib import suppress
@@ -108,10 +109,13 @@ def _let_go_of_what_ended() -> None:
     The connection itself is garbage that Python finds sometime; these are its 50 KiB.
     """
     ended = sslproto.SSLProtocol.connection_lost
+    nothing = ssl.MemoryBIO()
 
     def end(protocol: Any, error: BaseException | None) -> None:
         ended(protocol, error)
-        protocol._sslobj = protocol._incoming = protocol._outgoing = None  # noqa: SLF001
+        protocol._sslobj = None  # noqa: SLF001
+        # Who has not heard of the end yet may ask how much waits to be sent.
+        protocol._incoming = protocol._outgoing = nothing  # noqa: SLF001
         protocol._extra.clear()  # noqa: SLF001 - it holds the first of them, too
 
     sslproto.SSLProtocol.connection_lost = end  # type: ignore[method-assign,assignment]
