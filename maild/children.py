@@ -17,6 +17,7 @@ from typing import Final
 
 PATIENCE: Final = 30.0
 """Seconds a server gets to become ready, and to stop."""
+NO_KEYRING: Final = "keyring.backends.null.Keyring"
 KEPT: Final = 40
 """Log lines of a server that are shown when it fails."""
 
@@ -127,13 +128,23 @@ def terminal_program() -> list[str]:
     return [sys.executable, "-m", "terminal_client"]
 
 
-def terminal(profile: Path, *words: str | Path) -> None:
-    """Run ``mshare`` so that a person sees it; raise `ChildError` when it fails."""
+def terminal(profile: Path, *words: str | Path, stdin: str = "") -> None:
+    """Run ``mshare`` so that a person sees it; raise `ChildError` when it fails.
+
+    A password that it keeps goes into the profile, never into somebody's keyring.
+    """
     command = [*terminal_program(), "--profile", str(profile), *map(str, words)]
     # Ctrl-C is for us: a program that is only just starting would die loudly of it.
-    status = subprocess.call(command, process_group=0)  # noqa: S603 - our own program
-    if status != os.EX_OK:
-        raise ChildError(f"mshare {words[0]} ended with status {status}")
+    done = subprocess.run(  # noqa: S603 - our own program
+        command,
+        input=stdin,
+        text=True,
+        check=False,
+        process_group=0,
+        env=os.environ | {"PYTHON_KEYRING_BACKEND": NO_KEYRING},
+    )
+    if done.returncode != os.EX_OK:
+        raise ChildError(f"mshare {words[0]} ended with status {done.returncode}")
 
 
 def terminal_output(profile: Path, *words: str | Path) -> str:
