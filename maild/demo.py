@@ -233,8 +233,9 @@ def _stay(made: Playground, screen: Screen, names: Collection[str]) -> None:
         config = made.folder / f"{RENDEZVOUS}.toml"
         around = f"  Rendezvous   maild offers ls --config {config}\n"
     screen.say("All keeps running until Ctrl-C.  Connect as bob:")
-    print(
-        f"""
+    try:
+        print(
+            f"""
   mutt         mutt -F {made.profile("bob") / "muttrc"}
 
   Thunderbird  Settings, Certificates, Authorities, Import: {made.ca}
@@ -247,9 +248,8 @@ def _stay(made: Playground, screen: Screen, names: Collection[str]) -> None:
   Metrics      http://{HOST}:{ports["http"]}/metrics
 {around}  Everything   {made.folder / "playground.json"}
 """,
-        flush=True,
-    )
-    try:
+            flush=True,
+        )
         while True:
             signal.pause()
     except KeyboardInterrupt:
