@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs/protocol.md"
 def documented() -> dict[str, set[str]]:
     """Return the table of the document: where, and the keywords."""
     text = DOCUMENT.read_text().partition("## What a server says that it can do")[2]
-    rows = re.findall(r"(?m)^\| ([^|]+?) +\| (`.*`) +\|$", text.partition("\n## ")[0])
+    rows = re.findall(r"(?m)^\| ([^|]+?) \| (`.*`) \|$", text.partition("\n## ")[0])
     return {where: set(re.findall(r"`([^`]+)`", names)) for where, names in rows}
 
 
