@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import random
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.flows.legs import push_leg
 from tests.flows.programs import eventually, sha256
+from tests.flows.proxy import CountingProxy
 from tests.flows.story import item_at, offer_at, transfer_of
 
 MIB = 2**20
@@ -20,6 +22,10 @@ CHECKPOINT = 8 * MIB
 """Octets after which what has come is recorded, at the latest."""
 IN_FLIGHT = 2 * MIB
 """Octets in pieces and socket buffers when a connection breaks."""
+
+
+def crossed(proxy: CountingProxy, octets: int) -> bool:
+    return proxy.up >= octets
 
 
 @pytest.mark.timeout(300)
@@ -37,7 +43,7 @@ def test_ten_cuts_cost_ten_checkpoints(tmp_path: Path) -> None:
         cuts = 0
         for offset in offsets:
             # Of all that crossed, what was sent twice included: it never ends first.
-            eventually(lambda at=offset: proxy.up >= at, f"{offset} octets crossed")
+            eventually(partial(crossed, proxy, offset), f"{offset} octets crossed")
             proxy.cut()
             cuts += 1
         sent = transfer_of(programs, "alice", file.name, "sent")
