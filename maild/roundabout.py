@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -85,13 +84,11 @@ class Roundabout:
         self._teller.say(
             "Alice knows bob's number only: her terminal asks for his mail address."
         )
-        with ThreadPoolExecutor(1) as beside:
-            words = ("send", file, NUMBERS["bob"])
-            sending = beside.submit(self._teller.loudly, alice, *words)
+        with self._teller.beside(alice, "send", file, NUMBERS["bob"]) as sending:
 
             def asked() -> Any:
-                if sending.done():  # it has failed: nobody will be asked
-                    sending.result()
+                if sending.poll() is not None:
+                    raise ChildError("mshare send ended before bob was asked")
                 return self._teller.quietly(bob, "requests", "--json") or None
 
             self._teller.eventually(asked, "alice's request")
@@ -100,7 +97,6 @@ class Roundabout:
             )
             self._teller.loudly(bob, "requests")
             self._teller.loudly(bob, "accept", NUMBERS["alice"])
-            sending.result()
 
     def look_back(self, offer_id: str) -> None:
         """Tell which way it went, and what the rendezvous has of it now."""

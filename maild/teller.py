@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -38,10 +40,22 @@ class Teller:
 
     def loudly(self, profile: Path, *words: str | Path, stdin: str = "") -> None:
         """Show a command and run it, so that a person sees what it says."""
+        self._show(profile, words)
+        children.terminal(profile, *words, stdin=stdin)
+
+    @contextmanager
+    def beside(
+        self, profile: Path, *words: str | Path
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Show a command and run it while other things happen."""
+        self._show(profile, words)
+        with children.terminal_beside(profile, *words) as process:
+            yield process
+
+    def _show(self, profile: Path, words: Sequence[str | Path]) -> None:
         shown = " ".join(str(w) for w in words)
         prompt = f"$ mshare --profile {profile.name} {shown}"
         self._screen.console.print(Text(prompt, style="cyan"), soft_wrap=True)
-        children.terminal(profile, *words, stdin=stdin)
 
     def eventually(self, look: Callable[[], T | None], what: str) -> T:
         """Return the first answer of ``look``; `ChildError` when none comes."""

@@ -62,29 +62,42 @@ def test_two_files_ask_for_one_address(tmp_path: Path) -> None:
     assert f"SHA-256 at bob    {sha256(other)}\n" in said
 
 
-@pytest.mark.parametrize("words", [(), ("--relay",)], ids=["plain", "relay"])
-def test_it_stays_until_ctrl_c(tmp_path: Path, words: tuple[str, ...]) -> None:
-    file = tmp_path / "stays.bin"
+def interrupted(folder: Path, at: str, *words: str) -> tuple[int, list[str]]:
+    """Press Ctrl-C when a line has ``at``; return its status, and what it said."""
+    file = folder / "short.bin"
     file.write_bytes(os.urandom(100_000))
-    scratch = tmp_path / "scratch"
+    scratch = folder / "scratch"
     scratch.mkdir()
+    said = []
     with subprocess.Popen(
-        [str(BIN / "maild"), "demo", "--stay", *words, str(file)],
+        [str(BIN / "maild"), "demo", *words, str(file)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         env=os.environ | {"TMPDIR": str(scratch)},
     ) as process:
         assert process.stdout is not None
-        said = []
         for line in process.stdout:
             said.append(line)
-            if line.startswith("  Everything"):
+            if at in line:
                 process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0, "".join(said)
-    shown = [line for line in said if line.startswith("  Rendezvous")]
-    assert len(shown) == len(words)
+        status = process.wait(60)
     assert list(scratch.iterdir()) == []
     assert [p for p in _running() if str(scratch) in p] == []
+    return status, said
+
+
+@pytest.mark.parametrize("words", [(), ("--relay",)], ids=["plain", "relay"])
+def test_it_stays_until_ctrl_c(tmp_path: Path, words: tuple[str, ...]) -> None:
+    status, said = interrupted(tmp_path, "  Everything", "--stay", *words)
+    assert status == 0, said
+    shown = [line for line in said if line.startswith("  Rendezvous")]
+    assert len(shown) == len(words)
+
+
+def test_ctrl_c_while_somebody_is_asked(tmp_path: Path) -> None:
+    status, said = interrupted(tmp_path, "address request: from=", "--relay")
+    assert status == 130, said
 
 
 def _running() -> list[str]:
