@@ -10,8 +10,8 @@ import pytest
 
 HEAVY = ("cryptography", "pydantic", "multiprocessing", "unittest", "PIL")
 """Libraries of megabytes each."""
-VERBS = ("typer", "click", "rich")
-"""What only commands need."""
+VERBS = ("typer", "click", "rich", "dns")
+"""What only commands need, or who looks for servers by name."""
 
 
 @pytest.mark.parametrize(
