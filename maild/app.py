@@ -207,7 +207,8 @@ async def run(
     try:
         stations = compose(config, store, identity)
         chosen = [stations[n] for n in STATIONS if n in only or not only]
-        await run_until_told([*chosen, watching(store)], supervisor)
+        beside = [watching(store), footprint.giving_back]
+        await run_until_told([*chosen, *beside], supervisor)
     finally:
         await _close(store)
     _log.info("stopped")

@@ -127,18 +127,61 @@ def terminal_program() -> list[str]:
     return [sys.executable, "-m", "terminal_client"]
 
 
-def terminal(profile: Path, *words: str | Path) -> None:
+def terminal(profile: Path, *words: str | Path, stdin: str = "") -> None:
     """Run ``mshare`` so that a person sees it; raise `ChildError` when it fails."""
-    command = [*terminal_program(), "--profile", str(profile), *map(str, words)]
     # Ctrl-C is for us: a program that is only just starting would die loudly of it.
-    status = subprocess.call(command, process_group=0)  # noqa: S603 - our own program
+    done = subprocess.run(  # noqa: S603 - our own program
+        _command(profile, words),
+        input=stdin,
+        text=True,
+        check=False,
+        process_group=0,
+        env=_environment(),
+    )
+    _must_be_well(done.returncode, words)
+
+
+@contextmanager
+def terminal_beside(
+    profile: Path, *words: str | Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``mshare`` while something else is done, then wait for its end.
+
+    It is ended when the other thing fails, or Ctrl-C comes.
+    """
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        _command(profile, words),
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+        env=_environment(),
+    )
+    try:
+        yield process
+        _must_be_well(process.wait(2 * PATIENCE), words)
+    except subprocess.TimeoutExpired as error:
+        raise ChildError(f"mshare {words[0]} does not end") from error
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _command(profile: Path, words: Sequence[str | Path]) -> list[str]:
+    return [*terminal_program(), "--profile", str(profile), *map(str, words)]
+
+
+def _environment() -> dict[str, str]:
+    """Let it keep a password in its profile, never in somebody's real keyring."""
+    return os.environ | {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+
+
+def _must_be_well(status: int, words: Sequence[str | Path]) -> None:
     if status != os.EX_OK:
         raise ChildError(f"mshare {words[0]} ended with status {status}")
 
 
 def terminal_output(profile: Path, *words: str | Path) -> str:
     """Run ``mshare`` and return what it printed; raise `ChildError` when it fails."""
-    command = [*terminal_program(), "--profile", str(profile), *map(str, words)]
+    command = _command(profile, words)
     done = subprocess.run(  # noqa: S603 - our own program
         command, capture_output=True, text=True, check=False, process_group=0
     )

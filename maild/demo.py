@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import typer
 from rich.progress import (
@@ -33,21 +32,27 @@ from maild.complaint import OperatorError
 from maild.mail.plain import amount, short
 from maild.mail.transfer import FINAL, State
 from maild.operator.console import Records
-from maild.playground import HOST, SERVERS, Playground, make
+from maild.playground import ALL_SERVERS, HOST, RENDEZVOUS, SERVERS, Playground, make
+from maild.roundabout import Roundabout, closed_way
 from maild.screen import Screen
 from maild.store import transfers
 from maild.store.house import Store
+from maild.teller import LOOK, PATIENCE, Teller
 
-T = TypeVar("T")
-
+RUNNING: Final = {
+    False: "Two servers run: a.example and b.example.",
+    True: "Three servers run: a.example, b.example and rcs.example, the rendezvous.\n"
+    "         Where a.example looks for b.example, nobody listens.",
+}
+"""What is said once they do: told straight, and with ``--relay``."""
+PUSHING: Final = {
+    False: "Bob accepts; server a pushes the file to server b.",
+    True: "Bob accepts; server a cannot reach b.  Both call r, which joins the calls.",
+}
 SIZE: Final = 256 * 2**20
 """Octets of the file that is made when none is given."""
 PIECE: Final = 4 * 2**20
 """Octets moved per step."""
-PATIENCE: Final = 60.0
-"""Seconds to wait for something that a healthy server does at once."""
-LOOK: Final = 0.1
-"""Seconds between two looks."""
 TOO_SHORT: Final = 0.5
 """Seconds that are no measure of a rate."""
 
@@ -60,6 +65,12 @@ def demo(
     stay: Annotated[
         bool, typer.Option("--stay", help="Keep all running until Ctrl-C.")
     ] = False,
+    relay: Annotated[
+        bool,
+        typer.Option(
+            "--relay", help="By numbers, and through a third server: a cannot reach b."
+        ),
+    ] = False,
 ) -> None:
     """Tell the whole story with real files.
 
@@ -68,17 +79,20 @@ def demo(
     digest it left with.
     """
     screen = Screen()
-    with _scratch() as folder:
+    with _scratch() as folder, ExitStack() as held:
         chosen = files or [_random_file(folder, screen)]
         made = make(folder / "playground")
-        configs = [made.folder / f"{name}.toml" for name in SERVERS]
+        names = ALL_SERVERS if relay else SERVERS
+        configs = [made.folder / f"{name}.toml" for name in names]
         try:
+            if relay:
+                held.enter_context(closed_way(made))
             with children.running(configs, screen.log_line):
-                screen.say("Two servers run: a.example and b.example.")
-                story = Story(made, screen)
+                screen.say(RUNNING[relay])
+                story = Story(made, screen, by_relay=relay)
                 same = [story.tell(file.absolute()) for file in chosen]
                 if stay:
-                    _stay(made, screen)
+                    _stay(made, screen, names)
         except children.ChildError as error:
             raise OperatorError(str(error), os.EX_SOFTWARE) from error
     if not all(same):
@@ -97,12 +111,14 @@ class _AverageRate(ProgressColumn):
 class Story:
     """Alice sends a file to Bob; each step is the command a person would type."""
 
-    def __init__(self, made: Playground, screen: Screen) -> None:
+    def __init__(self, made: Playground, screen: Screen, *, by_relay: bool) -> None:
         self._made = made
         self._screen = screen
+        self._teller = Teller(screen)
         self._alice = made.profile("alice")
         self._bob = made.profile("bob")
         self._bob_address = f"bob@{SERVERS['b']}"
+        self._around = Roundabout(made, self._teller) if by_relay else None
         self._known: set[str] = set()
         """Ids of offers and items that have been told of."""
 
@@ -110,27 +126,40 @@ class Story:
         """Tell it for one file; whether it arrived as it left."""
         size = file.stat().st_size
         self._screen.say(f"{short(file.name)}, {amount(size)}, goes from alice to bob.")
+        self._log_in()
+        self._screen.say("Alice uploads it to her own server, once.")
+        self._teller.loudly(self._alice, "upload", file)
+        self._send(file)
+        offer = self._teller.eventually(lambda: self._offer(size), "bob's offer")
+        self._screen.say("Bob sees the offer; not one octet of the file has moved.")
+        self._teller.loudly(self._bob, "offers")
+        self._screen.say(PUSHING[self._around is not None])
+        self._teller.loudly(self._bob, "accept", offer["id"])
+        self._watch_push(offer["id"], size)
+        if self._around is not None:
+            self._around.look_back(offer["id"])
+        item = self._teller.eventually(lambda: self._item(size), "bob's item")
+        self._screen.say("Bob downloads it from his own server.")
+        target = self._made.folder / f"received-{item['id']}"
+        self._teller.loudly(self._bob, "get", item["id"], "-o", target)
+        return self._compare(file, target)
+
+    def _log_in(self) -> None:
         with ThreadPoolExecutor() as both:
             list(both.map(self._check_login, (self._alice, self._bob)))
         self._screen.say("Both can log in (SCRAM inside TLS).")
-        self._screen.say("Alice uploads it to her own server, once.")
-        self._loudly(self._alice, "upload", file)
-        self._screen.say("Alice sends it: a command of a few kilobytes, and an offer.")
-        self._loudly(self._alice, "send", file, self._bob_address)
-        offer = self._eventually(lambda: self._offer(size), "bob's offer")
-        self._screen.say("Bob sees the offer; not one octet of the file has moved.")
-        self._loudly(self._bob, "offers")
-        self._screen.say("Bob accepts; server a pushes the file to server b.")
-        self._loudly(self._bob, "accept", offer["id"])
-        self._watch_push(offer["id"], size)
-        item = self._eventually(lambda: self._item(size), "bob's item")
-        self._screen.say("Bob downloads it from his own server.")
-        target = self._made.folder / f"received-{item['id']}"
-        self._loudly(self._bob, "get", item["id"], "-o", target)
-        return self._compare(file, target)
+        if self._around is not None and not self._known:
+            self._around.log_in()
 
     def _check_login(self, profile: Path) -> None:
-        self._quietly(profile, "ls", "--json")
+        self._teller.quietly(profile, "ls", "--json")
+
+    def _send(self, file: Path) -> None:
+        if self._around is not None:
+            self._around.send(file, is_first=not self._known)
+            return
+        self._screen.say("Alice sends it: a command of a few kilobytes, and an offer.")
+        self._teller.loudly(self._alice, "send", file, self._bob_address)
 
     def _compare(self, file: Path, target: Path) -> bool:
         left, arrived = _sha256(file), _sha256(target)
@@ -190,36 +219,23 @@ class Story:
 
     def _new(self, verb: str, size: int) -> dict[str, Any] | None:
         """Return what bob has now and had not before; a name may have been mended."""
-        for found in self._quietly(self._bob, verb, "--json"):
+        for found in self._teller.quietly(self._bob, verb, "--json"):
             if found["size"] == size and found["id"] not in self._known:
                 self._known.add(found["id"])
                 return dict(found)
         return None
 
-    def _quietly(self, profile: Path, *words: str) -> Any:
-        return json.loads(children.terminal_output(profile, *words))
 
-    def _loudly(self, profile: Path, *words: str | Path) -> None:
-        shown = " ".join(str(w) for w in words)
-        prompt = f"$ mshare --profile {profile.name} {shown}"
-        self._screen.console.print(Text(prompt, style="cyan"), soft_wrap=True)
-        children.terminal(profile, *words)
-
-    def _eventually(self, look: Callable[[], T | None], what: str) -> T:
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            found = look()
-            if found is not None:
-                return found
-            time.sleep(LOOK)
-        raise children.ChildError(f"{what} did not come")
-
-
-def _stay(made: Playground, screen: Screen) -> None:
+def _stay(made: Playground, screen: Screen, names: Collection[str]) -> None:
     bob, ports = made.facts()["accounts"]["bob"], made.ports["b"]
+    around = ""
+    if RENDEZVOUS in names:
+        config = made.folder / f"{RENDEZVOUS}.toml"
+        around = f"  Rendezvous   maild offers ls --config {config}\n"
     screen.say("All keeps running until Ctrl-C.  Connect as bob:")
-    print(
-        f"""
+    try:
+        print(
+            f"""
   mutt         mutt -F {made.profile("bob") / "muttrc"}
 
   Thunderbird  Settings, Certificates, Authorities, Import: {made.ca}
@@ -230,11 +246,10 @@ def _stay(made: Playground, screen: Screen) -> None:
 
   mshare       mshare --profile {made.profile("bob")} inbox
   Metrics      http://{HOST}:{ports["http"]}/metrics
-  Everything   {made.folder / "playground.json"}
+{around}  Everything   {made.folder / "playground.json"}
 """,
-        flush=True,
-    )
-    try:
+            flush=True,
+        )
         while True:
             signal.pause()
     except KeyboardInterrupt:

@@ -23,6 +23,7 @@ import typer
 from maild.complaint import OperatorError
 from maild.login import make_keys
 from maild.mail.address import Address
+from maild.muttrc import muttrc
 from maild.operator.console import Records
 from maild.store import accounts
 from maild.store.house import Store
@@ -113,12 +114,39 @@ def playground(
     print("Start the servers, each in a terminal of its own:")
     for name in SERVERS:
         print(f"  maild serve --config {made.folder / f'{name}.toml'}")
-    print("and, for those who know numbers only, the rendezvous:")
-    print(f"  maild serve --config {made.folder / f'{RENDEZVOUS}.toml'}")
     print("Then send a file:")
     print(f"  mshare --profile {made.profile('alice')} send FILE bob@b.example")
     print(f"  mshare --profile {made.profile('bob')} offers")
+    _print_numbers(made)
     print(f"All of it again, for programs: {made.folder / 'playground.json'}")
+
+
+def _print_numbers(made: Playground) -> None:
+    print("For those who know numbers only: start the rendezvous, log in there, send.")
+    print(f"  maild serve --config {made.folder / f'{RENDEZVOUS}.toml'}")
+    for name in PEOPLE:
+        words = " ".join(number_login(made, name))
+        print(f"  mshare --profile {made.profile(name)} {words}")
+        print(f"    with the password {made.number_passwords[name]}")
+    alice, bob = made.profile("alice"), made.profile("bob")
+    print(f"  mshare --profile {alice} send FILE {NUMBERS['bob']}")
+    print(f"  mshare --profile {bob} accept {NUMBERS['alice']}")
+
+
+def number_login(made: Playground, name: str) -> list[str]:
+    """Return the words by which somebody's terminal logs in with his number."""
+    ports = made.ports[RENDEZVOUS]
+    return [
+        "number",
+        "login",
+        f"{NUMBERS[name]}@{RENDEZVOUS_DOMAIN}",
+        "--submission",
+        f"{HOST}:{ports['submission']}",
+        "--imap",
+        f"{HOST}:{ports['imap']}",
+        "--ca",
+        str(made.ca),
+    ]
 
 
 def make(folder: Path, base_port: int | None = None) -> Playground:
@@ -269,31 +297,14 @@ def _write_profile(made: Playground, name: str) -> None:
     )
     _write_private(profile / "profile.toml", text.encode())
     _write_private(profile / "secret", made.passwords[name].encode() + b"\n")
-    _write_private(profile / "muttrc", _muttrc(made, name).encode())
+    _write_private(profile / "muttrc", _muttrc(made, name))
 
 
-def _muttrc(made: Playground, name: str) -> str:
-    """Return what ``mutt -F`` needs to be this person."""
-    server = PEOPLE[name]
-    ports, password = made.ports[server], made.passwords[name]
-    return f"""\
-set ssl_ca_certificates_file = "{made.ca}"
-set ssl_force_tls = yes
-set imap_user = "{name}@{SERVERS[server]}"
-set imap_pass = "{password}"
-set folder = "imaps://{HOST}:{ports["imap"]}/"
-set spoolfile = "+INBOX"
-set record = "+Sent"
-set postponed = "+Drafts"
-set trash = "+Trash"
-set imap_list_subscribed = yes
-set imap_idle = yes
-set smtp_url = "smtps://{name}%40{SERVERS[server]}@{HOST}:{ports["submission"]}/"
-set smtp_pass = "{password}"
-set from = "{name}@{SERVERS[server]}"
-set use_from = yes
-set use_envelope_from = yes
-"""
+def _muttrc(made: Playground, name: str) -> bytes:
+    ports = made.ports[PEOPLE[name]]
+    address = Address(name, SERVERS[PEOPLE[name]])
+    imap, submission = (f"{HOST}:{ports[each]}" for each in ("imap", "submission"))
+    return muttrc(address, made.passwords[name], made.ca, imap, submission).encode()
 
 
 def _write_private(path: Path, octets: bytes) -> None:

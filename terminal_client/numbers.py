@@ -14,6 +14,8 @@ from terminal_client.errors import SetUpError, UsageError
 from terminal_client.profile import Profile
 
 DIRECTORY = "number"
+RENDEZVOUS = "/private/vendor/maild/rendezvous"
+"""Annotation of an account at home: the number of whoever has it."""
 NONE = (
     "no number is logged in here; log in first with "
     "`mshare number login +14155550101@rcs.example`"

@@ -143,3 +143,12 @@ class Watch:
             self._now = replace(self._now, offers=tuple(found))
             if not imap.has_moved:
                 return
+
+
+async def followed(connections: Connections) -> AsyncIterator[Overview]:
+    """Yield what `Watch.follow` does, over connections that nobody else has."""
+    try:
+        async for now in Watch(connections).follow():
+            yield now
+    finally:
+        await connections.close()

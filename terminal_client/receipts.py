@@ -12,13 +12,23 @@ from maild.mail.letter import Facts, ItemFacts
 from maild.mail.receipt import receipt_message
 from maild.wire import smtp
 from terminal_client import errors, offers
+from terminal_client.connections import Connections
 from terminal_client.library import Item
 from terminal_client.naming import shown
 from terminal_client.session_imap import MailboxConnection
 from terminal_client.session_smtp import SubmissionConnection
 
 
-async def sender_of(imap: MailboxConnection, item: Item) -> Address:
+async def tell_sender(connections: Connections, reader: Address, item: Item) -> Address:
+    """Let the sender of an item know that it was downloaded; return who that is."""
+    async with connections.imap() as imap:
+        sender = await _sender_of(imap, item)
+    async with connections.smtp() as submission:
+        await _tell(submission, reader, sender, item)
+    return sender
+
+
+async def _sender_of(imap: MailboxConnection, item: Item) -> Address:
     """Return whom to tell: who made the offer that was accepted, else who wrote it.
 
     What stands in a message is somebody's word; the offer's sender has been proven to
@@ -35,7 +45,7 @@ async def sender_of(imap: MailboxConnection, item: Item) -> Address:
         ) from None
 
 
-async def tell(
+async def _tell(
     connection: SubmissionConnection, reader: Address, sender: Address, item: Item
 ) -> None:
     """Send the receipt; raise the server's refusal."""

@@ -8,7 +8,6 @@ Tables are aligned on a terminal and tab-separated elsewhere, so that ``cut`` an
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from maild.mail.plain import json_text
 from terminal_client.errors import StoppedError
 from terminal_client.naming import shown
 
@@ -74,12 +74,12 @@ def remark(text: str) -> None:
 
 def dump(value: Any) -> None:
     """Write a result as JSON."""
-    say(json.dumps(value, ensure_ascii=False, indent=2))
+    say(json_text(value, 2))
 
 
 def event(value: dict[str, Any]) -> None:
     """Write one of several results as a line of JSON, as soon as it is known."""
-    say(json.dumps(value, ensure_ascii=False))
+    say(json_text(value))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], none: str) -> None:

@@ -96,21 +96,21 @@ class Sendings:
             await submission.ask(smtp, self._profile.address, order.recipients)
         early = _Early(self, self._connections, self._beside, order, queued)
         try:
-            item = await self._uploads.upload(
+            brought = await self._uploads.bring(
                 path,
                 progress,
                 again=True,
                 begin=early.begin,
                 picture=order.thumbnail,
             )
-            sent = await early.sent(item)
+            sent = await early.sent(brought.code or "")
         finally:
             await early.end()
         if sent is None:
-            connections = self._connections
+            item, connections = await self._uploads.item(brought), self._connections
             sent = await self.command(connections, item.uid, item.section, order)
             queued(sent)
-        return [replace(one, uploaded=item.uploaded) for one in sent]
+        return [replace(one, uploaded=brought.uploaded) for one in sent]
 
     async def command(
         self, connections: Connections, uid: int, section: str, order: Order
@@ -215,11 +215,11 @@ class _Early:
                         return uid
                     is_ours = await self._connections.idle(imap)
 
-    async def sent(self, item: Item) -> list[Sent] | None:
-        """Return what was sent of an item that is whole now; None if nothing was."""
+    async def sent(self, code: str) -> list[Sent] | None:
+        """Return what was sent of what is whole now; None if nothing was."""
         if self._task is not None and self._is_commanding:
             await asyncio.wait([self._task])
-        return self._sent.get(item.code or "")
+        return self._sent.get(code)
 
     async def end(self) -> None:
         """Look out no longer."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from terminal_client import (
     library,
     matching,
     metadata,
+    numbers,
     offers,
     overview,
     pieces,
@@ -38,6 +39,7 @@ from terminal_client import (
     receipts,
     receiving,
     secret,
+    silence,
     submission,
     thumbnails,
     transfers,
@@ -67,35 +69,6 @@ from terminal_client.sending import Order, Queued, Sendings
 from terminal_client.submission import Sent
 from terminal_client.transfers import Transfer
 from terminal_client.uploading import Uploads
-
-
-def _nobody_waits(sent: list[Sent]) -> None:
-    """Need no word before the end."""
-
-
-def _in_silence() -> None:
-    """Say nothing."""
-
-
-def _nobody(done: int, total: int) -> None:
-    """Show no progress."""
-
-
-def _nothing_happens(what: Happening) -> None:
-    """Need no word of what a watch does."""
-
-
-def _unseen(name: str) -> AbstractContextManager[Progress]:
-    """Show no progress of a file."""
-    return nullcontext(_nobody)
-
-
-def _nobody_is_told(text: str) -> None:
-    """Tell nobody why nothing moves."""
-
-
-NUMBER = "/private/vendor/maild/rendezvous"
-"""Annotation of an account at home: the number of whoever has it."""
 
 
 class Terminal:
@@ -147,7 +120,7 @@ class Terminal:
         self,
         path: Path,
         *,
-        progress: Progress = _nobody,
+        progress: Progress = silence.unshown,
         again: bool = False,
         thumbnail: bool = True,
     ) -> Item:
@@ -166,7 +139,7 @@ class Terminal:
         *,
         name: str = "",
         idle: float | None = None,
-        progress: Progress = _nobody,
+        progress: Progress = silence.unshown,
     ) -> Item:
         """Upload what still grows until it is closed; return its item.
 
@@ -178,7 +151,9 @@ class Terminal:
             return await self._live.spool(source, name, progress)
         return await self._live.file(source, progress, idle)
 
-    async def finish_recordings(self, *, progress: Progress = _nobody) -> list[Item]:
+    async def finish_recordings(
+        self, *, progress: Progress = silence.unshown
+    ) -> list[Item]:
         """Bring into the Library what killed terminals have recorded of pipes."""
         return await self._live.finish_abandoned(progress)
 
@@ -189,8 +164,8 @@ class Terminal:
         once: bool = False,
         on_metered: bool = False,
         patient: bool = False,
-        tell: Callable[[Happening], None] = _nothing_happens,
-        show: Callable[[str], AbstractContextManager[Progress]] = _unseen,
+        tell: Callable[[Happening], None] = silence.nothing_happens,
+        show: Callable[[str], AbstractContextManager[Progress]] = silence.unseen,
     ) -> Tally:
         """Upload what is in folders, and what comes into them, until cancelled.
 
@@ -229,8 +204,8 @@ class Terminal:
         note: str = "",
         thumbnail: bool = True,
         confirm: int = 0,
-        progress: Progress = _nobody,
-        queued: Queued = _nobody_waits,
+        progress: Progress = silence.unshown,
+        queued: Queued = silence.nobody_waits,
     ) -> list[Sent]:
         """Command the server to send an item; a `Path` is uploaded if needed.
 
@@ -265,7 +240,7 @@ class Terminal:
         self,
         *ids: str,
         interval: float = watching.POLL,
-        tell: Callable[[str], None] = _nobody_is_told,
+        tell: Callable[[str], None] = silence.untold,
     ) -> AsyncIterator[list[Transfer]]:
         """Yield transfers, and again at each change until all of them are final.
 
@@ -282,17 +257,12 @@ class Terminal:
         async with self._connections.imap() as imap:
             return await transfers.cancel(imap, name)
 
-    async def overview(self) -> AsyncIterator[Overview]:
+    def overview(self) -> AsyncIterator[Overview]:
         """Yield offers, items and transfers, and again at each change, without end.
 
         Has a connection of its own, which is made again whenever it is lost.
         """
-        connections = self._another()
-        try:
-            async for now in overview.Watch(connections).follow():
-                yield now
-        finally:
-            await connections.close()
+        return overview.followed(self._another())
 
     # Receiving: seed 207 to 210, 220
 
@@ -328,7 +298,7 @@ class Terminal:
         return await (await self.people.rendezvous()).requests()
 
     async def attend(
-        self, *, tell: Callable[[str], None] = _nobody_is_told
+        self, *, tell: Callable[[str], None] = silence.untold
     ) -> AsyncIterator[News]:
         """Yield offers, requests and contacts: what is new now, then what comes.
 
@@ -345,7 +315,7 @@ class Terminal:
         """
         await self.people.tell_home(number, password)
         async with self._connections.imap() as imap:
-            await metadata.write(imap, NUMBER, str(number.address))
+            await metadata.write(imap, numbers.RENDEZVOUS, str(number.address))
 
     async def inbox(self) -> list[Letter]:
         """Return the messages of INBOX, oldest first."""
@@ -365,7 +335,7 @@ class Terminal:
         return await self._wanted(name)
 
     async def awaited(
-        self, name: str | None = None, *, tell: Callable[[], None] = _in_silence
+        self, name: str | None = None, *, tell: Callable[[], None] = silence.in_silence
     ) -> Item:
         """Wait until an accepted item is there, or begins to arrive; return it.
 
@@ -393,7 +363,7 @@ class Terminal:
         change: editing.Change,
         *,
         keep: bool = False,
-        progress: Progress = _nobody,
+        progress: Progress = silence.unshown,
     ) -> Replaced:
         """Let ``change`` change an item's content; it becomes its next version.
 
@@ -411,7 +381,7 @@ class Terminal:
         name: str | Item,
         *,
         base: Path | None = None,
-        progress: Progress = _nobody,
+        progress: Progress = silence.unshown,
     ) -> Replaced:
         """Make a file the next version of an item.
 
@@ -431,7 +401,7 @@ class Terminal:
         dest: Path | None = None,
         *,
         force: bool = False,
-        progress: Progress = _nobody,
+        progress: Progress = silence.unshown,
     ) -> Path:
         """Download an item into ``dest`` (a file, a directory; default: here).
 
@@ -446,7 +416,7 @@ class Terminal:
         return await self._receiving(item, progress).into_file(place)
 
     async def get_to(
-        self, name: str | Item, sink: BinaryIO, *, progress: Progress = _nobody
+        self, name: str | Item, sink: BinaryIO, *, progress: Progress = silence.unshown
     ) -> Item:
         """Write an item to a stream; the digest is checked after the last octet.
 
@@ -456,11 +426,7 @@ class Terminal:
 
     async def tell_sender(self, item: Item) -> Address:
         """Let the sender of an item know that it was downloaded; return who that is."""
-        async with self._connections.imap() as imap:
-            sender = await receipts.sender_of(imap, item)
-        async with self._connections.smtp() as smtp:
-            await receipts.tell(smtp, self.profile.address, sender, item)
-        return sender
+        return await receipts.tell_sender(self._connections, self.profile.address, item)
 
     # Looking into items, and getting pieces of them
 
@@ -471,7 +437,7 @@ class Terminal:
         """
         item = await self._known(name)
         wish = wish or browsing.Wish()
-        found = await browsing.preview(self._receiving(item, _nobody), wish)
+        found = await browsing.preview(self._receiving(item, silence.unshown), wish)
         if wish.picture and found.picture is None:
             return replace(found, picture=await self.thumbnail(item))
         return found
@@ -493,7 +459,7 @@ class Terminal:
         dest: Path | None = None,
         *,
         force: bool = False,
-        progress: Progress = _nobody,
+        progress: Progress = silence.unshown,
     ) -> Path:
         """Download a range of an item, or one member of a zip or tar; only it travels.
 
@@ -511,7 +477,7 @@ class Terminal:
         piece: Range | Part,
         sink: BinaryIO,
         *,
-        progress: Progress = _nobody,
+        progress: Progress = silence.unshown,
     ) -> Item:
         """Write a range of an item, or one member of a zip or tar, to a stream."""
         return await (await self._getting(name, piece, progress)).into(sink)

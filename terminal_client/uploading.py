@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from terminal_client import errors, library, mailbox, matching, reading
@@ -17,6 +17,25 @@ from terminal_client.memory import Memory
 from terminal_client.outgoing import Outgoing, nobody
 from terminal_client.profile import Profile
 from terminal_client.upload_attempt import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What has been uploaded, and not been looked at on the server yet."""
+
+    entry: Remembered
+    receipt: Receipt
+    attempts: Attempts
+
+    @property
+    def code(self) -> str:
+        """Its verification code."""
+        return self.entry.code
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether it was brought just now."""
+        return True
 
 
 class Uploads:
@@ -68,6 +87,24 @@ class Uploads:
     ) -> Item:
         """Bring a file into the own Library, unless it is there; return its item.
 
+        The rest as in `bring`.
+        """
+        brought = await self.bring(
+            path, progress, again=again, begin=begin, picture=picture
+        )
+        return await self.item(brought)
+
+    async def bring(
+        self,
+        path: Path,
+        progress: Progress,
+        *,
+        again: bool = False,
+        begin: Callable[[Remembered], None] = nobody,
+        picture: bool = True,
+    ) -> Item | Brought:
+        """Bring a file into the own Library, unless it is there.
+
         ``again`` uploads even what is there; ``picture``: with its thumbnail.
         ``begin`` is told the row of Table 1 under which octets begin to move, and
         again should they have to begin anew.
@@ -81,7 +118,13 @@ class Uploads:
             entry, receipt = await self._outgoing.upload(
                 path, attempts, begin, picture=picture
             )
-        return await self.arrived(entry, receipt, attempts)
+        return Brought(entry, receipt, attempts)
+
+    async def item(self, brought: Item | Brought) -> Item:
+        """Return the item that was there, or that an upload became."""
+        if isinstance(brought, Item):
+            return brought
+        return await self.arrived(brought.entry, brought.receipt, brought.attempts)
 
     async def abandon(self, path: Path) -> None:
         """Give up the upload of a file that is gone, if one was cut."""

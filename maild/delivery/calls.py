@@ -164,9 +164,11 @@ class CallStation:
     async def _call(self, call: Call) -> None:
         """Call again and again, until there is nothing to call for any more."""
         pause = AGAIN
-        while await self._is_awaited(call):
+        while True:
             began = monotonic()
             try:
+                if not await self._is_awaited(call):
+                    return
                 await self._once(call)
             except (ReplyError, OSError) as error:
                 delivery_log.called_in_vain(

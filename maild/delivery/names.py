@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import dns.asyncresolver
-import dns.exception
-import dns.name
-import dns.nameserver
-import dns.resolver
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from maild.delivery.guard import IPAddress
 
-LIFETIME = 20.0
-"""Seconds for one question with all its retries."""
+if TYPE_CHECKING:
+    from maild.delivery.lookup import Lookup
 
 
 class NoSuchNameError(Exception):
@@ -41,7 +37,7 @@ class Resolver:
 
     def __init__(self, nameservers: Sequence[str] = ()) -> None:
         self._nameservers = tuple(nameservers)
-        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._lookup: Lookup | None = None
 
     async def mx(self, domain: str) -> list[Mx]:
         """Return the MX records by preference; none when the domain has none."""
@@ -65,30 +61,8 @@ class Resolver:
 
     async def _ask(self, name: str, kind: str) -> list[Any]:
         """Return the records; what they hold depends on ``kind``."""
-        try:
-            absolute = dns.name.from_text(name)
-            answer = await self._ready().resolve(
-                absolute, kind, lifetime=LIFETIME, raise_on_no_answer=False
-            )
-        except dns.resolver.NXDOMAIN as error:
-            raise NoSuchNameError(name) from error
-        except (dns.name.LabelTooLong, dns.name.NameTooLong) as error:
-            raise NoSuchNameError(name) from error
-        except (dns.exception.DNSException, OSError) as error:
-            raise LookupFailedError(name) from error
-        return list(answer.rrset or ())
-
-    def _ready(self) -> dns.asyncresolver.Resolver:
-        if self._resolver is None:
-            resolver = dns.asyncresolver.Resolver(configure=not self._nameservers)
-            if self._nameservers:
-                resolver.nameservers = [_server(text) for text in self._nameservers]
-            self._resolver = resolver
-        return self._resolver
-
-
-def _server(text: str) -> dns.nameserver.Nameserver:
-    host, colon, port = text.rpartition(":")
-    if not colon or ("]" not in host and ":" in host):
-        return dns.nameserver.Do53Nameserver(text.strip("[]"))
-    return dns.nameserver.Do53Nameserver(host.strip("[]"), int(port))
+        if self._lookup is None:
+            # Two megabytes, which a server with listed peers only never needs.
+            found = await asyncio.to_thread(import_module, "maild.delivery.lookup")
+            self._lookup = found.Lookup(self._nameservers)
+        return await self._lookup.ask(name, kind)

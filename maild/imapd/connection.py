@@ -32,6 +32,10 @@ class ClosedError(Exception):
     """The connection is gone."""
 
 
+class OutOfStepError(Exception):
+    """What the client sends next may be no command: it can be followed no longer."""
+
+
 class Connection(asyncio.Protocol):
     """The transport's other side.  ``made`` is called once, when it is there."""
 

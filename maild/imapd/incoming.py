@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from maild.imapd.connection import ClosedError
+from maild.imapd.connection import ClosedError, OutOfStepError
 from maild.imapd.session import Session
 from maild.wire.imap_cursor import BadError, Cursor
 from maild.wire.imap_read import Broken, LiteralHead, LiteralNext, Tail
@@ -147,6 +147,6 @@ class Incoming:
                 self.cursor, self._ahead = Cursor(octets), ahead
             case Broken(_, text):
                 self._whole = True
-                raise BadError(text)
+                raise OutOfStepError(text)
             case _:
                 raise BadError("one message at a time")

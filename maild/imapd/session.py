@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from maild import delivery_log
 from maild.identity import Identity
 from maild.imapd.annotated import Annotated
-from maild.imapd.connection import ClosedError, Connection
+from maild.imapd.connection import ClosedError, Connection, OutOfStepError
 from maild.imapd.outcome import SERVERBUG, Done, explain
 from maild.imapd.readings import Readings
 from maild.imapd.selected import LARGEST_REV1, News, Selected
@@ -258,6 +258,9 @@ class Session:
             done = await carried_out
         except BadError as error:
             await self._bad_command(tag, str(error))
+        except OutOfStepError as error:
+            await self._break_off(Broken(tag, str(error)))
+            self.over = True
         except (ClosedError, TimeoutError):
             raise
         except Exception as error:  # noqa: BLE001 - answered; logged if unforeseen

@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import escape
+from typing import Any
 
 from maild.mail.header import date, printable
 from maild.mail.offer import Answer, Offer, Withdrawal
 
 SHORT = 100
 """Characters of a file name in a Subject."""
+_HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, and a screen takes for a command (CWE-150)."""
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return JSON for programs, which does no harm to a screen either."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def amount(octets: int) -> str:

@@ -6,7 +6,6 @@ Results go to stdout, complaints to stderr; the exit status is that of sysexits(
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from rich.text import Text
 
 from maild import config
 from maild.complaint import OperatorError
+from maild.mail.plain import json_text
 from maild.store.house import Store
 from maild.store.index import Tx
 
@@ -140,7 +140,7 @@ def show_one(record: Mapping[str, Any], *, as_json: bool) -> None:
 
 def show_json(value: object) -> None:
     """Print JSON."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    print(json_text(value, 1))
 
 
 def output() -> Console:

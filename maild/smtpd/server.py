@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 BACKLOG = 512
 """Connections that the kernel keeps for us while we are busy."""
-WORKERS = 32
+WORKERS = 16
 """Threads that hash and write; more would only take turns."""
 
 

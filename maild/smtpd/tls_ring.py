@@ -39,7 +39,8 @@ class _Row:
     """Full buffers on their way into a sink, in order, by one thread at a time.
 
     A thread is not kept waiting for more: it takes some 40 KiB, and many chunks arrive
-    more slowly than they go.  ``given_back`` is called, on the loop, for each buffer.
+    more slowly than they go.  Nor does one that comes faster keep a thread to itself.
+    ``given_back`` is called, on the loop, for each buffer.
     """
 
     def __init__(
@@ -54,10 +55,10 @@ class _Row:
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._full: deque[memoryview] = deque()
-        self._work: asyncio.Future[None] | None = None
-        """Of the newest thread; it takes what comes as long as there is some."""
         self._is_over = True
-        """Whether it has found nothing more."""
+        """Whether no thread has anything to do with it."""
+        self._emptied = asyncio.Event()
+        self._emptied.set()
 
     def give(self, octets: memoryview) -> None:
         """Add a buffer to the row."""
@@ -66,23 +67,31 @@ class _Row:
             if not self._is_over:
                 return
             self._is_over = False
-        self._work = self._loop.run_in_executor(self._threads, self._empty)
+        self._emptied.clear()
+        self._threads.submit(self._empty)
 
     async def emptied(self) -> None:
         """Wait until the sink has all of it."""
-        if self._work is not None:
-            await asyncio.wait([self._work])
+        await self._emptied.wait()
 
     def _empty(self) -> None:
-        while True:
+        for _ in range(BUFFERS):
             with self._lock:
                 if not self._full:
                     self._is_over = True
-                    return
+                    break
                 octets = self._full.popleft()
             self._sink.take(octets)
             del octets  # seen by nobody but whom the sink has lent it
             self._loop.call_soon_threadsafe(self._given_back)
+        else:
+            self._threads.submit(self._empty)  # behind whoever waits for a thread
+            return
+        self._loop.call_soon_threadsafe(self._ended)
+
+    def _ended(self) -> None:
+        if self._is_over:  # nothing has been given since
+            self._emptied.set()
 
 
 class TlsRing(asyncio.BufferedProtocol):

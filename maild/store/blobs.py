@@ -44,7 +44,7 @@ __all__ = [
 
 SYNCERS = 8
 """Threads that sync: they mostly wait for the device."""
-READING = 2 * 1024 * 1024
+READING = 1024 * 1024
 """Octets that all who read together take at once, a piece each."""
 MOST = 256 * 1024
 """Octets of a piece (bench: larger ones are slower under TLS)."""

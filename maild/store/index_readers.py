@@ -12,7 +12,7 @@ import apsw
 
 from maild.store.index_file import connect
 
-AT_ONCE = 8
+AT_ONCE = 4
 """Connections: each keeps a schema and pages of its own, about a MiB, and hundreds of
 threads read now and then, a moment each."""
 CACHE = 512

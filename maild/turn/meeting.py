@@ -85,7 +85,7 @@ class Meeting:
         if budget(appointment) <= 0:
             raise ReplyError(USED_UP)
         other = self._waiting.pop((key, end.other), None)
-        if other is not None:
+        if other is not None and not other.half.gone.done():
             splice = self._joined_by(appointment, end, half, other.half)
             other.met.set_result(splice)
             return splice

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -60,7 +59,7 @@ async def _watch(who: str | None, ids: list[str], *, as_json: bool) -> list[Tran
 
 def say_json(transfer: Transfer) -> None:
     """Write a change as one line."""
-    screen.say(json.dumps(transfer.to_json(), ensure_ascii=False))
+    screen.event(transfer.to_json())
 
 
 def show(found: list[Transfer]) -> None:

@@ -40,7 +40,11 @@ def leg(
 
 @contextmanager
 def push_leg(
-    folder: Path, *, hold_after: int | None = None, mute_after: int | None = None
+    folder: Path,
+    *,
+    hold_after: int | None = None,
+    mute_after: int | None = None,
+    rate: int | None = None,
 ) -> Iterator[tuple[Programs, CountingProxy]]:
     """Run two servers; what a pushes to b passes a proxy, and is tried again soon."""
     with ExitStack() as stack:
@@ -49,7 +53,9 @@ def push_leg(
             facts = json.loads((made / "playground.json").read_text())
             target = facts["servers"]["b"]["smtp"]
             proxies.append(
-                CountingProxy(target, hold_after=hold_after, mute_after=mute_after)
+                CountingProxy(
+                    target, hold_after=hold_after, mute_after=mute_after, rate=rate
+                )
             )
             address = f"127.0.0.1:{proxies[0].port}"
             edit(made / "a.toml", 'peer."b.example"', address=address)

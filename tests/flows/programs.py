@@ -13,11 +13,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+from maild.mail.codes import explain
 
 T = TypeVar("T")
 
@@ -260,6 +262,21 @@ def _watch_memory(process: subprocess.Popen[str], peak: list[int]) -> None:
         threading.Event().wait(0.02)
 
 
+_CODE = re.compile(r"\bdsn=([245]\.\d+\.\d+)|(?:^|\()(?:[245]\d\d )?([45]\.\d+\.\d+) ")
+"""Enhanced codes in a delivery line, or at the beginning of a reply."""
+
+
+def codes_of(lines: Iterable[str]) -> set[str]:
+    """Return the enhanced status codes (RFC 3463) in log lines and replies."""
+    found = (pair for line in lines for pair in _CODE.findall(line))
+    return {code for pair in found for code in pair if code}
+
+
+def unexplained(lines: Iterable[str]) -> set[str]:
+    """Return those codes that `maild explain` does not know."""
+    return {code for code in codes_of(lines) if explain(code) is None}
+
+
 def edit(path: Path, table: str, **keys: object) -> None:
     """Set ``keys`` in one table of a configuration file (added when missing)."""
     text = path.read_text()
@@ -314,3 +331,5 @@ def playground(
         yield programs
     finally:
         programs.stop()
+    logs = (line for server in programs.servers.values() for line in server.log)
+    assert not (unknown := unexplained(logs)), f"nothing explains {unknown}"

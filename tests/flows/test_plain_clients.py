@@ -5,76 +5,36 @@ from __future__ import annotations
 
 import email
 import email.policy
-import hashlib
-import imaplib
 import os
-import smtplib
 from pathlib import Path
 
-import pytest
-
-from tests.flows.plain import as_base64, binary, find, mailbox
+from tests.flows.plain import (
+    as_base64,
+    binary,
+    content_section,
+    find,
+    mailbox,
+    submission,
+    upload,
+    url_of,
+)
 from tests.flows.programs import Programs, eventually
 
 
-@pytest.fixture
-def submission(programs: Programs) -> smtplib.SMTP_SSL:
-    alice = programs.account("alice")
-    client = smtplib.SMTP_SSL(
-        "localhost", programs.port("alice", "submission"), context=programs.tls
-    )
-    client.ehlo()
-    client.login(alice["address"], alice["password"])
-    return client
-
-
-def bdat(client: smtplib.SMTP_SSL, octets: bytes) -> bytes:
-    client.send(b"BDAT %d LAST\r\n" % len(octets) + octets)
-    code, text = client.getreply()
-    assert code == 250, text
-    return text
-
-
-def upload(client: smtplib.SMTP_SSL, address: str, name: str, octets: bytes) -> None:
-    head = (
-        "MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"
-        "Content-Transfer-Encoding: binary\r\n"
-        f'Content-Disposition: attachment; filename="{name}"; size={len(octets)}\r\n'
-        "Share-Number: 900\r\nShare-Code: Zzz999\r\n\r\n"
-    ).encode()
-    code, text = client.docmd(
-        f"MAIL FROM:<{address}> BODY=BINARYMIME SIZE={len(head) + len(octets)}"
-    )
-    assert code == 250, text
-    local, domain = address.split("@")
-    code, text = client.docmd(f"RCPT TO:<{local}+library@{domain}>")
-    assert code == 250, text
-    reply = bdat(client, head + octets).decode()
-    assert hashlib.sha256(octets).hexdigest() in reply
-    assert f"{len(octets)} octets" in reply
-
-
-def test_the_story_without_our_terminal(
-    programs: Programs, submission: smtplib.SMTP_SSL
-) -> None:
+def test_the_story_without_our_terminal(programs: Programs) -> None:
     octets = os.urandom(700_001)
     alice, bob = programs.account("alice"), programs.account("bob")
-    upload(submission, alice["address"], "plain.bin", octets)
+    client = submission(programs, "alice")
+    upload(client, alice["address"], "plain.bin", octets)
 
     with mailbox(programs, "alice") as box:
-        uid = find(box, "Library", "HEADER", "Share-Number", "900").decode()
-        validity = box.response("UIDVALIDITY")[1][0]
-        assert validity is not None
         assert find(box, "Items", "ALL") != b""
-    url = (
-        f"imap://{alice['address'].replace('@', '%40')}@a.example/Library"
-        f";UIDVALIDITY={validity.decode()}/;UID={uid}"
-    )
-    assert submission.docmd(f"MAIL FROM:<{alice['address']}>")[0] == 250
-    assert submission.docmd(f"RCPT TO:<{bob['address']}>")[0] == 250
-    code, text = submission.docmd(f"BURL {url} LAST")
+    url = url_of(programs, "alice", "900")
+    assert client.docmd(f"MAIL FROM:<{alice['address']}>")[0] == 250
+    assert client.docmd(f"RCPT TO:<{bob['address']}>")[0] == 250
+    code, text = client.docmd(f"BURL {url} LAST")
     assert code == 250, text
-    submission.quit()
+    client.quit()
 
     with mailbox(programs, "bob") as box:
         offer = eventually(
@@ -102,12 +62,6 @@ def test_the_story_without_our_terminal(
         assert binary(box, item, section) == octets
         assert as_base64(box, item, section) == octets
         eventually(lambda: find(box, "Items", "SUBJECT", "plain.bin"), "its stub")
-
-
-def content_section(box: imaplib.IMAP4_SSL, uid: str) -> str:
-    _, fetched = box.uid("FETCH", uid, "(BODYSTRUCTURE)")
-    assert isinstance(fetched[0], bytes)
-    return "2" if b'"text" "plain"' in fetched[0].lower() else "1"
 
 
 def test_copying_a_stub_into_a_share_mailbox_sends_it(

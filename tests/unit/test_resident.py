@@ -10,8 +10,8 @@ import pytest
 
 HEAVY = ("cryptography", "pydantic", "multiprocessing", "unittest", "PIL")
 """Libraries of megabytes each."""
-VERBS = ("typer", "click", "rich")
-"""What only commands need."""
+VERBS = ("typer", "click", "rich", "dns")
+"""What only commands need, or who looks for servers by name."""
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,33 @@ def test_tls_connections_receive_in_one_buffer() -> None:
         [sys.executable, "-c", BUFFERS], capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == ["1", "16384"]
+
+
+ENDED = """
+import asyncio, ssl
+from asyncio import sslproto
+from maild import footprint
+
+footprint.stay_small()
+loop = asyncio.new_event_loop()
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+protocol = sslproto.SSLProtocol(
+    loop, asyncio.Protocol(), context, None, server_side=True
+)
+transport = protocol._get_app_transport()
+protocol.connection_lost(None)
+transport.write(b"late")
+transport.resume_reading()
+print(transport.is_closing(), transport.get_write_buffer_size())
+transport.close()
+transport.abort()
+loop.close()
+"""
+"""A connection whose owner has not heard of its end yet, and goes on for a moment."""
+
+
+def test_a_tls_connection_that_has_ended_still_answers() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", ENDED], capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout.split(), ran.stderr) == (["True", "0"], "")

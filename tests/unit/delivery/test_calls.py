@@ -19,7 +19,8 @@ from maild.delivery.settings import DeliverySettings, PeerSettings
 from maild.identity import Identity
 from maild.mail.offer import Offer, proof
 from maild.mail.turn import End
-from maild.store import accounts, consent, messages
+from maild.store import accounts, appointments, consent, messages
+from maild.store.appointments import Appointment
 from maild.store.house import Store
 from maild.store.index import Tx
 from maild.turn.visitors import Visitors
@@ -256,3 +257,23 @@ async def test_a_standing_call(home: Home, place: Place) -> None:
         task.cancel()
         await asyncio.wait([task])
     assert home.received == 1
+
+
+async def test_a_store_that_cannot_answer_for_once_ends_nothing(
+    home: Home, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unforeseen errors are temporary; one of a call must not end the daemon."""
+    is_awaited, failed = appointments.is_awaited, list[int]()
+
+    def failing(tx: Tx, found: Appointment, now: float) -> bool:
+        if not failed:
+            failed.append(1)
+            raise OSError("the device does not answer")
+        return is_awaited(tx, found, now)
+
+    monkeypatch.setattr(appointments, "is_awaited", failing)
+    place.expects("offer-0001")
+    async with home.calling(place):
+        await home.store.index.write(accept, "offer-0001", "rcs.example")
+        await come(place, "offer-0001")
+    assert failed

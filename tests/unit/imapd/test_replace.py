@@ -388,3 +388,28 @@ async def test_a_large_one_is_streamed(station: Live) -> None:
     assert found == octets[1 : 1 << 20] + octets[: 1 << 20] + octets[1 << 20 :]
     now = await station.store.index.read(items.get, station.alice, "item000001")
     assert now.sha256 == hashlib.sha256(found).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        pytest.param(b" TEXT {5000+}\r\n", id="not asked for, and too large"),
+        pytest.param(b" TEXT {99999999999999999999}\r\n", id="too large a number"),
+        pytest.param(b" " * 70_000 + b"\r\n", id="too long a line"),
+    ],
+)
+async def test_whoever_cannot_be_followed_is_not_listened_to(
+    station: Live, announced: bytes
+) -> None:
+    """No octet of a part is ever taken for a command (RFC 7888 §4)."""
+    client = await station.alice_in()
+    client.send(b"a APPEND Drafts CATENATE (TEXT {2+}\r\nhi" + announced)
+    client.send(b"rest\r\nb CREATE Injected\r\nc NOOP\r\n")
+    told = []
+    while line := await client.line():
+        told.append(line)
+    assert any(line.startswith(b"a BAD") for line in told)
+    assert told[-1].startswith(b"* BYE")
+    assert not any(line.startswith((b"b ", b"c ")) for line in told)
+    with pytest.raises(AssertionError):
+        await station.mailbox("Injected")

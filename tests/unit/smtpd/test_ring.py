@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from bench.floor import contexts
 from maild.smtpd.patience import Patience
 from maild.smtpd.pieces import new_pieces
-from maild.smtpd.tls_ring import TlsRing
+from maild.smtpd.tls_ring import TlsRing, _Row
 
 SIZE = 100_000
 
@@ -104,3 +105,38 @@ async def test_a_ring_that_is_over_holds_nothing(sent: int) -> None:
     await writer.wait_closed()
     server.close()
     await server.wait_closed()
+
+
+async def test_a_row_that_never_empties_leaves_threads_to_others() -> None:
+    """However fast one chunk comes, what others have to do has its turn."""
+    most, order, waits = 1000, list[str](), threading.Event()
+
+    class Fast:
+        def take(self, octets: memoryview) -> None:
+            waits.wait()
+            order.append("one")
+            if len(order) < most:
+                row._full.append(octets)  # more has come meanwhile
+
+    with ThreadPoolExecutor(1) as threads:
+        row = _Row(Fast(), threads, lambda: None)
+        row.give(memoryview(b"octets"))
+        threads.submit(order.append, "another")
+        waits.set()
+        await row.emptied()
+    assert order.index("another") < most / 10
+    assert order.count("one") >= most - 1
+
+
+async def test_a_row_keeps_the_order() -> None:
+    sink, given = Sink(), list[int]()
+    with ThreadPoolExecutor(8) as threads:
+        row = _Row(sink, threads, lambda: given.append(1))
+        for number in range(500):
+            row.give(memoryview(b"%d " % number))
+            if not number % 7:
+                await asyncio.sleep(0)
+        await row.emptied()
+    assert sink.octets.split() == [b"%d" % number for number in range(500)]
+    await asyncio.sleep(0)
+    assert len(given) == 500

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from scramp import ScramClient
@@ -25,8 +26,9 @@ from maild.store.appointments import Appointment
 from maild.store.house import Store
 from maild.turn import meeting
 from maild.turn.callers import Callers
-from maild.turn.gate import OfferGate
+from maild.turn.gate import OfferGate, Party
 from maild.turn.meeting import Meeting
+from maild.turn.splice import Half
 from tests.unit.smtpd.live import BOB, NOW, STRANGER, Live, Streams, an_offer, live
 from tests.unit.smtpd.speaker import PATIENCE, Speaker
 
@@ -395,3 +397,20 @@ async def test_a_server_that_stops_says_nothing_to_who_is_joined(
         source, destination = await met(station)
     assert await asyncio.wait_for(source.reader.read(), PATIENCE) == b""
     assert await asyncio.wait_for(destination.reader.read(), PATIENCE) == b""
+
+
+async def test_who_has_just_gone_is_met_by_nobody(tmp_path: Path) -> None:
+    """Between the end of a connection and its own task's hearing of it."""
+    known = Appointment(OFFER.id, STRANGER, BOB, OFFER.nonce, SIZE, 0, "trace")
+    async with live(tmp_path) as running:
+        place = Meeting(running.store, most=10, idle=60.0)
+        halves = [Half(Mock(spec=asyncio.Transport), "peer") for _ in End]
+        first = asyncio.create_task(
+            place.join(Party(HOME, End.DESTINATION, known), halves[0], 60.0)
+        )
+        await asyncio.sleep(0)
+        halves[0].connection_lost(None)
+        assert await place.join(Party(HOME, End.SOURCE, known), halves[1], 0.0) is None
+        with pytest.raises(ConnectionResetError):
+            await first
+        assert place.connections == 0

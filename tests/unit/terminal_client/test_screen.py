@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
@@ -75,3 +76,14 @@ def test_an_empty_table_is_a_sentence(
     screen.table(COLUMNS, [], "no offer waits for you")
     assert seen.getvalue() == ""
     assert capsys.readouterr().err == "no offer waits for you\n"
+
+
+def test_json_does_nothing_to_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name may hold what a terminal takes for a command, whatever the C set."""
+    value = {"name": "\x1b[2J \x9b2J \x7f \u202egpj.exe \u2066 Grüße 日本"}
+    screen.dump(value)
+    screen.event(value)
+    told = capsys.readouterr().out
+    assert not {"\x1b", "\x9b", "\x7f", "\u202e", "\u2066"} & set(told)
+    assert "Grüße 日本" in told
+    assert json.loads(told.splitlines()[-1]) == value
