@@ -266,8 +266,10 @@ async def test_the_direct_way_is_taken_once_it_opens(
         lookouts.append(lookout)
         begin(lookout)
 
-    async def opens(record: Record, offset: int, total: int) -> None:
-        await flows(record, offset, total)
+    async def opens(
+        record: Record, offset: int, total: int, *, kept: bool = False
+    ) -> None:
+        await flows(record, offset, total, kept=kept)
         if not opened:
             opened.append(await stack.enter_async_context(direct.serving(port)))
             async with asyncio.timeout(30):
