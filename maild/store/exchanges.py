@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs on exchanges: two people of a rendezvous who know each other's mail address.
 
-One row for two people, whoever asked; a number that has another address since is told
-anew, and the row of its former one goes.
+One row for two numbers and their homes, whoever asked; a number that has another
+address since is told anew, and the row of its former one goes.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ def made(tx: Tx, one: Person, other: Person, now: float) -> None:
     tx.run(
         """INSERT INTO exchange (first_home, second_home, first_number, second_number,
             made) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (first_home, second_home)
-        DO UPDATE SET first_number = ?3, second_number = ?4, made = ?5""",
+        ON CONFLICT DO UPDATE SET made = ?5""",
         first.home.key,
         second.home.key,
         first.number.key,

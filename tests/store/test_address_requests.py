@@ -326,3 +326,13 @@ def test_what_may_be_said(entry: str, value: bytes, why: str | None) -> None:
     of_number = entry != numbers.RENDEZVOUS
     assert numbers.is_own_word(entry, of_number=of_number)
     assert not numbers.is_own_word(entry, of_number=not of_number)
+
+
+def test_who_claims_another_home_takes_nothing_from_it(room: Room) -> None:
+    """A home is a number's word; what the real one has exchanged stays."""
+    honest, other = (exchanges.Person(each, HOMES[each]) for each in (ONE, TWO))
+    room.write(exchanges.made, honest, other, 1.0)
+    liar = exchanges.Person(THREE, HOMES[ONE])
+    room.write(exchanges.made, liar, other, 1.0)
+    room.write(exchanges.forget, THREE)
+    assert room.read(exchanges.known, HOMES[ONE], HOMES[TWO])

@@ -22,14 +22,15 @@ CREATE INDEX address_request_by_content ON address_request (content_id)
 CREATE INDEX address_request_by_age ON address_request (asking, created);
 CREATE INDEX address_request_open ON address_request (expires) WHERE state = 'open';
 
--- Two people who know each other's address; homes as Address.key, first < second.
+-- Two people who know each other's address; homes as Address.key, first < second.  A
+-- home is a number's word: who claims another's must not take what that one knows.
 CREATE TABLE exchange (
     first_home TEXT NOT NULL,
     second_home TEXT NOT NULL,
     first_number TEXT NOT NULL,
     second_number TEXT NOT NULL,
     made REAL NOT NULL,
-    PRIMARY KEY (first_home, second_home)
+    PRIMARY KEY (first_home, second_home, first_number, second_number)
 ) WITHOUT ROWID;
 CREATE INDEX exchange_by_first ON exchange (first_number);
 CREATE INDEX exchange_by_second ON exchange (second_number);
