@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 FROM_ELSEWHERE = {
     "maild/delivery/client.py",
+    "maild/delivery/keeping.py",
     "maild/delivery/ladder.py",
     "maild/queue/notices.py",
     "maild/smtpd/replies.py",
