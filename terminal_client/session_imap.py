@@ -241,6 +241,9 @@ class MailboxConnection:
     async def _done(self, command: PlacedCommand, doing: str) -> list[Response]:
         try:
             await command.wait()
+        except asyncio.CancelledError:
+            self.abort()  # the answer still comes: to whoever has the connection next
+            raise
         except CommandTimeout as error:
             self.abort()
             raise errors.CutError(

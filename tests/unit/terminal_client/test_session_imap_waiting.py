@@ -117,3 +117,21 @@ async def test_only_the_first_of_several_commands_can_be_late(tmp_path: Path) ->
         await first
         assert [command._timer.cancelled() for command in pending] == [False]
         second.cancel()
+
+
+async def test_who_leaves_a_command_leaves_no_connection(tmp_path: Path) -> None:
+    """Its answer would come to whoever has the connection next."""
+    asked = asyncio.Event()
+
+    async def script(talk: Talk) -> None:
+        await talk.imap_login()
+        await talk.command("NOOP")
+        asked.set()
+
+    async with opened(tmp_path, script) as connection:
+        running = asyncio.ensure_future(connection.run("NOOP"))
+        await asked.wait()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        assert not connection.is_open
