@@ -84,7 +84,7 @@ def test_a_full_device_in_the_middle(tmp_path: Path) -> None:
             with suppress(OSError):
                 while full.write(b"x" * 65536):
                     pass
-            full.truncate(full.tell() - 1_500_000)  # a little, for others
+            full.truncate(full.tell() - 3_500_000)  # a little, for others
         proxies[0].release()
         found = transfer_of(programs, "alice", file.name, "deferred")
         assert found["status"] == "4.3.1"
