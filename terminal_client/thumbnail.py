@@ -9,7 +9,6 @@ out of it: no place, no camera, no name.
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import warnings
@@ -17,6 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from maild.mail.thumbnail import MOST_OCTETS, is_one
+from terminal_client.confining import confine
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,7 +65,7 @@ def draw() -> bytes:
 
     del copy, ImagePalette
     Image.init()
-    _confine()
+    confine(memory=MEMORY, seconds=SECONDS)
     warnings.simplefilter("error")
     Image.MAX_IMAGE_PIXELS = None  # counted below, once a JPEG has been made smaller
     os.lseek(0, 0, os.SEEK_SET)
@@ -97,18 +97,6 @@ def _small(picture: Image) -> bytes:
         if out.tell() <= MOST_OCTETS:
             return out.getvalue()
     raise ValueError("it does not become small enough")
-
-
-def _confine() -> None:
-    for limit, most in (
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (most, most))
 
 
 if __name__ == "__main__":

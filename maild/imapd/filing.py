@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from maild.store.blobs import Blobs, BlobWriter, Sealed
 from maild.store.reading import RopeReader
-from maild.store.rope import Base64, Constant, Piece, Raw, Rope
+from maild.store.rope import Constant, Piece, Rope, whole_blob
 from maild.wire import mime
 
 
@@ -63,8 +63,7 @@ class Filing:
                 sealed = self._writer.seal()
                 self._writer = None
                 self.sealed[len(self._pieces)] = sealed
-                self._pieces.append(
-                    Base64(sealed.id, sealed.size, open_end)
-                    if as_base64
-                    else Raw(sealed.id, 0, sealed.size)
+                piece = whole_blob(
+                    sealed.id, sealed.size, as_base64=as_base64, open_end=open_end
                 )
+                self._pieces.append(piece)

@@ -16,7 +16,7 @@ from maild.smtpd import replies
 from maild.smtpd.arrived import MOST_HOPS, Arrived, arrived_as
 from maild.store.blobs import Blobs, BlobWriter, Sealed
 from maild.store.errors import StoreFullError
-from maild.store.rope import Base64, Constant, Piece, Raw
+from maild.store.rope import Constant, Piece, whole_blob
 from maild.wire import mime
 
 _log = logging.getLogger(__name__)
@@ -281,9 +281,7 @@ class Intake:
         self._writer = None
         self._sealed[len(self._pieces)] = sealed
         self._pieces.append(
-            Base64(sealed.id, sealed.size, open_end)
-            if as_base64
-            else Raw(sealed.id, 0, sealed.size)
+            whole_blob(sealed.id, sealed.size, as_base64=as_base64, open_end=open_end)
         )
 
 

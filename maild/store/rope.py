@@ -62,6 +62,11 @@ class Base64:
 Piece = Constant | Raw | Base64
 
 
+def whole_blob(blob: int, size: int, *, as_base64: bool, open_end: bool) -> Piece:
+    """Return the piece that shows all ``size`` octets of a blob, as they were sent."""
+    return Base64(blob, size, open_end) if as_base64 else Raw(blob, 0, size)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """The octets ``start : start + length`` of one piece's rendering."""

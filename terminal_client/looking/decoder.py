@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import copy
 import io
-import resource
 import sys
 import warnings
 from typing import IO
 
 from PIL import Image, ImagePalette
+
+from terminal_client.confining import confine
 
 LOADED = (copy, ImagePalette)
 """What decoders import when they need it first."""
@@ -30,17 +31,6 @@ OCTETS = 1 << 20
 """Octets of an image file at most."""
 GROUND = (16, 16, 16)
 """What shines through where an image is transparent."""
-
-
-def limit() -> None:
-    """Give away what is not needed; from now on a fault can do little."""
-    Image.init()  # no file can be opened any more: what decoders load later is here
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
 def decode(source: IO[bytes], width: int, height: int) -> tuple[int, int, bytes]:
@@ -62,7 +52,8 @@ def decode(source: IO[bytes], width: int, height: int) -> tuple[int, int, bytes]
 
 def main() -> int:
     """Decode what stands on stdin."""
-    limit()
+    Image.init()  # no file can be opened any more: what decoders load later is here
+    confine(memory=MEMORY, seconds=PROCESSOR)
     try:
         width, height, octets = decode(sys.stdin.buffer, *map(int, sys.argv[1:3]))
     except Exception:  # noqa: BLE001 # whatever it is: no picture, and nothing to say

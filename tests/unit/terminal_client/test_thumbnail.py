@@ -34,11 +34,16 @@ def opened(octets: bytes | None) -> Image.Image:
     return picture
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"])
-@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        (kind, mode)
+        for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
+        for mode in ("RGB", "L", "P")
+        if (kind, mode) != ("JPEG", "P")  # there is no such JPEG
+    ],
+)
 def test_a_picture_becomes_small(tmp_path: Path, kind: str, mode: str) -> None:
-    if (kind, mode) == ("JPEG", "P"):
-        pytest.skip("there is no such JPEG")
     path = tmp_path / "picture"
     Image.effect_noise((900, 600), 80).convert(mode).save(path, kind)
     assert opened(made(path)).size == (256, 171)
