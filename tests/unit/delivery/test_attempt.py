@@ -1,141 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Attempts at offers, ordinary mail and answers, and how they end."""
+
 from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import json
-import logging
-import re
-from collections.abc import AsyncIterator
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from maild.delivery import guard
-from maild.delivery.attempt import Attempt
-from maild.delivery.client import Client
 from maild.delivery.names import Mx
-from maild.delivery.progress import Progress
-from maild.delivery.route import Router
-from maild.delivery.settings import DeliverySettings, PeerSettings
-from maild.delivery.trust import Trust
-from maild.delivery.work import Means
 from maild.mail.address import parse_address
-from maild.mail.offer import MEDIA_TYPE, Offer, parse_facts, proof
 from maild.mail.transfer import Kind, State
-from maild.store import trace, transfers
+from maild.store import trace
 from maild.store.errors import StoreBrokenError
-from maild.store.transfers import Transfer
+from tests.unit.delivery.attempts import Rig, facts_of, only_line
 from tests.unit.delivery.peer import (
     OURS,
     POSTFIX,
-    Certificate,
     Peer,
     make_certificate,
 )
-from tests.unit.delivery.post import TICKET, Clock, Post
 from tests.unit.delivery.rig import (
     ALICE,
     BOB,
-    identity,
     noise,
-    open_store,
     put,
-    threads,
 )
 from tests.unit.delivery.test_route import Table
-from tests.unit.test_delivery_log import POSTFIX as LINE
 
 PLAIN_MAIL = b"Subject: hello\r\n\r\nhello\r\n"
-
-
-class Rig:
-    """One store with one account, and attempts at what is queued in it."""
-
-    def __init__(self, post: Post, clock: Clock, certificate: Certificate) -> None:
-        self.post = post
-        self.store = post.store
-        self.clock = clock
-        self.certificate = certificate
-        self.names = Table({})
-
-    async def attempt(
-        self, peer: Peer | None, *, fingerprint: str = "", plain: bool = False
-    ) -> Transfer:
-        """Claim the one transfer that is due and make one attempt."""
-        (claimed,) = await self.store.index.write(
-            transfers.claim, "test", self.clock(), 5
-        )
-        peers = {}
-        if peer is not None:
-            address = f"127.0.0.1:{peer.port}"
-            peers["b.example"] = PeerSettings(address, fingerprint, plain)
-        settings = DeliverySettings(idle_timeout=5.0, ca_file=self.certificate.ca_file)
-        trust = Trust(settings.ca_file)
-        trust.load()
-        router = Router(
-            peers,
-            self.names,
-            hostname="mx.a.example",
-            port=25,
-            private_networks=guard.networks(()),
-        )
-        client = Client(settings, identity(), trust)
-        with threads() as readers:
-            means = Means(
-                settings,
-                identity(),
-                self.store,
-                router,
-                client,
-                readers,
-                Progress(self.store),
-            )
-            await Attempt(claimed, means).run()
-        return await self.post.now(claimed)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("ca"), "b.example")
-
-
-@pytest_asyncio.fixture
-async def rig(tmp_path: Path, certificate: Certificate) -> AsyncIterator[Rig]:
-    clock = Clock()
-    with open_store(tmp_path / "store", clock) as store:
-        post = await Post(store, clock).open_account()
-        yield Rig(post, clock, certificate)
-
-
-@pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "maild.delivery")
-    return caplog
-
-
-def only_line(caplog: pytest.LogCaptureFixture) -> re.Match[str]:
-    """There is exactly one delivery line for an attempt, in Postfix grammar."""
-    found = [r.getMessage() for r in caplog.records if r.name == "maild.delivery"]
-    assert len(found) == 1, found
-    match = LINE.fullmatch(found[0])
-    assert match, found[0]
-    return match
-
-
-def facts_of(message: bytes) -> Offer:
-    for part in message_from_bytes(message).walk():
-        if part.get_content_type() == MEDIA_TYPE:
-            payload = part.get_payload(decode=True)
-            assert isinstance(payload, bytes)
-            offer = parse_facts(payload)
-            assert isinstance(offer, Offer)
-            return offer
-    raise AssertionError("no facts")
 
 
 async def test_an_unanswered_share_sends_an_offer_and_no_content(
@@ -203,90 +99,6 @@ async def test_an_attachment_too_large_is_not_begun(
     assert only_line(lines)["dsn"] == "5.3.4"
 
 
-async def test_an_accepted_share_is_pushed_behind_its_proof(
-    rig: Rig, lines: pytest.LogCaptureFixture
-) -> None:
-    content = noise(2 * 2**20 + 1)
-    item = await rig.post.item(put(rig.store, content))
-    share = await rig.post.share(item)
-    plan = Peer(tls=rig.certificate.context)
-    plan.final = lambda _: f"250 2.0.0 Q1 {len(content)} octets sha-256 {item.sha256}"
-    async with plan.serving() as peer:
-        await rig.attempt(peer)
-        await rig.post.accepted(share)
-        lines.clear()
-        after = await rig.attempt(peer)
-    assert after.state is State.SENT
-    assert after.octets == len(content)
-    pushed = peer.messages[1]
-    assert content in pushed
-    assert (item.sha256 or "-").encode() in pushed
-    assert b"bob@" not in pushed  # no recipient is named in it
-    mail = [c for c in peer.commands if c.startswith("MAIL")][1]
-    expected = proof(TICKET, share.id, ALICE, BOB)
-    assert f"TRANSID=<{expected}@a.example>" in mail
-    assert "BODY=BINARYMIME" in mail
-    assert f"SIZE={len(pushed)}" in mail
-    assert TICKET not in "".join(peer.commands)
-    line = only_line(lines)
-    assert line["status"] == "sent"
-    assert f"octets={len(pushed)}, offset=0" in line["more"]
-    assert "tls=TLSv1.3" in line["more"]
-    assert TICKET not in line.string
-
-
-async def test_a_proof_that_is_repeated_is_not_shown(
-    rig: Rig, lines: pytest.LogCaptureFixture
-) -> None:
-    share = await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
-    secret = proof(TICKET, share.id, ALICE, BOB)
-    async with Peer(tls=rig.certificate.context).serving() as peer:
-        await rig.attempt(peer)
-        await rig.post.accepted(share)
-        peer.answers["MAIL"] = [f"501 5.5.4 what is {secret.upper()}?"]
-        after = await rig.attempt(peer)
-    assert (after.state, after.status) == (State.FAILED, "5.5.4")
-    story = await rig.store.index.read(trace.story, share.id)
-    for shown in (after.reply, lines.text, *(event.text for event in story)):
-        assert secret not in shown.lower()
-
-
-async def test_a_push_without_tls_is_put_off(
-    rig: Rig, lines: pytest.LogCaptureFixture
-) -> None:
-    share = await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
-    async with Peer().serving() as peer:
-        await rig.attempt(peer, plain=True)
-        before = peer.content
-        await rig.post.accepted(share)
-        lines.clear()
-        after = await rig.attempt(peer)
-        assert peer.content == before
-        assert after.state is State.DEFERRED
-        assert after.status == "4.7.4"
-        assert only_line(lines)["status"] == "deferred"
-        rig.clock.now = after.due
-        assert (await rig.attempt(peer, plain=True)).state is State.SENT
-
-
-async def test_a_push_to_an_untrusted_certificate_is_put_off(
-    rig: Rig, lines: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    other = make_certificate(tmp_path, "b.example")
-    share = await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
-    pinned = hashlib.sha256(other.der).hexdigest()
-    async with Peer(tls=other.context).serving() as peer:
-        await rig.attempt(peer, fingerprint=pinned)
-        before = peer.content
-        await rig.post.accepted(share)
-        after = await rig.attempt(peer)
-        assert (after.state, after.status) == (State.DEFERRED, "4.7.5")
-        assert "cannot be trusted" in after.reply
-        assert peer.content == before
-        rig.clock.now = after.due
-        assert (await rig.attempt(peer, fingerprint=pinned)).state is State.SENT
-
-
 @pytest.mark.parametrize(("tls", "status"), [(True, "4.7.5"), (False, "4.7.4")])
 async def test_no_offer_is_made_where_the_content_could_not_follow(
     rig: Rig,
@@ -312,55 +124,6 @@ async def test_an_ordinary_server_may_have_any_certificate(
     await rig.post.share(await rig.post.item(put(rig.store, noise(9999))))
     async with Peer(tls=other.context, keywords=POSTFIX).serving() as peer:
         assert (await rig.attempt(peer)).state is State.SENT
-
-
-async def test_interrupted_pushes_render_the_same_octets(rig: Rig) -> None:
-    content = noise(5 * 2**20)
-    share = await rig.post.share(await rig.post.item(put(rig.store, content)))
-    have = b""
-    async with Peer(tls=rig.certificate.context).serving() as peer:
-        await rig.attempt(peer)
-        await rig.post.accepted(share)
-        peer.drop_at = 2 * 2**20
-        for _ in range(3):
-            after = await rig.attempt(peer)
-            assert after.state is State.DEFERRED
-            assert after.status == "4.4.2"
-            have += peer.partial
-            peer.offset = len(have)
-            rig.clock.now = after.due
-            if len(have) > 3 * 2**20:
-                peer.drop_at = None
-                break
-        after = await rig.attempt(peer)
-    assert after.state is State.SENT
-    whole = have + peer.messages[-1]
-    assert content in whole
-    assert len(whole) == len(whole.rstrip(b"\0"))
-    digest = json.dumps(hashlib.sha256(content).hexdigest()).encode()
-    assert digest in whole[-400:]
-
-
-async def test_what_the_server_holds_is_compared(rig: Rig) -> None:
-    share = await rig.post.share(await rig.post.item(put(rig.store, b"content")))
-    plan = Peer(tls=rig.certificate.context)
-    async with plan.serving() as peer:
-        await rig.attempt(peer)
-        await rig.post.accepted(share)
-        plan.final = lambda _: f"250 2.0.0 Q1 7 octets sha-256 {'0' * 64}"
-        after = await rig.attempt(peer)
-    assert (after.state, after.status) == (State.FAILED, "5.6.0")
-
-
-async def test_more_than_was_accepted_is_never_sent(rig: Rig) -> None:
-    share = await rig.post.share(await rig.post.item(put(rig.store, b"content")))
-    async with Peer(tls=rig.certificate.context).serving() as peer:
-        await rig.attempt(peer)
-        await rig.post.accepted(share, size=3)
-        peer.connections = 0
-        after = await rig.attempt(peer)
-    assert (after.state, after.status) == (State.FAILED, "5.7.1")
-    assert peer.connections == 0
 
 
 @pytest.mark.parametrize("keywords", [OURS, POSTFIX])

@@ -15,11 +15,6 @@ from tests.unit.delivery.peer import Certificate, Peer, make_certificate
 from tests.unit.delivery.rig import client, route
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("ca"), "b.example")
-
-
 async def refusal(
     peer: Peer, level: Tls = Tls.MAY, *, ca: str = "", idle: float = 5.0, **known: str
 ) -> str:

@@ -52,11 +52,6 @@ CONTENT = noise(300_000)
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("ca"), "b.example")
-
-
-@pytest.fixture(scope="module")
 def of_another(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(
         tmp_path_factory.mktemp("other"), "rcs.example", "127.0.0.1"

@@ -10,11 +10,9 @@ import pytest
 from maild.mail.transfer import State
 from maild.store import transfers
 from maild.store.transfers import Transfer
+from tests.unit.delivery.attempts import Rig, only_line
 from tests.unit.delivery.peer import POSTFIX, Certificate, Peer
 from tests.unit.delivery.rig import noise, put
-from tests.unit.delivery.test_attempt import Rig, certificate, only_line, rig
-
-__all__ = ["certificate", "rig"]
 
 WITHIN = 3600.0
 CONTENT = noise(300_000)
