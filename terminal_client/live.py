@@ -68,7 +68,7 @@ class LiveUploads:
                     if not others_did:
                         return await self._item(file, told_name(file.path), tries)
                 return await self.file(path, progress, idle)  # as they have left it
-        return await self._uploads.upload(path, progress)
+        return await self._uploads.item(await self._uploads.bring(path, progress))
 
     async def spool(self, spool: Spool, name: str, progress: Progress) -> Item:
         """Upload a pipe until it ends; its spool goes once all of it is there.

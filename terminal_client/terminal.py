@@ -129,9 +129,10 @@ class Terminal:
         Goes on with an upload of this file that was cut, whenever that was.  ``again``
         uploads even what is there.  Who is offered a picture sees its ``thumbnail``.
         """
-        return await self._uploads.upload(
+        brought = await self._uploads.bring(
             path, progress, again=again, picture=thumbnail
         )
+        return await self._uploads.item(brought)
 
     async def record(
         self,

@@ -76,24 +76,6 @@ class Uploads:
         await asyncio.to_thread(self._memory.touch, entry, read)
         return True
 
-    async def upload(
-        self,
-        path: Path,
-        progress: Progress,
-        *,
-        again: bool = False,
-        begin: Callable[[Remembered], None] = nobody,
-        picture: bool = True,
-    ) -> Item:
-        """Bring a file into the own Library, unless it is there; return its item.
-
-        The rest as in `bring`.
-        """
-        brought = await self.bring(
-            path, progress, again=again, begin=begin, picture=picture
-        )
-        return await self.item(brought)
-
     async def bring(
         self,
         path: Path,

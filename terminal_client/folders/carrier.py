@@ -43,7 +43,8 @@ class Carrier:
             if entry.path != str(path):  # a link has taken its place just now
                 raise errors.NoInputError(f"{path} is a symbolic link")
 
-        return await self._uploads.upload(path, progress, begin=begin)
+        brought = await self._uploads.bring(path, progress, begin=begin)
+        return await self._uploads.item(brought)
 
     async def moved(self, path: Path, shape: Shape) -> bool:
         """Whether it is a file that was uploaded from another folder; note where.

@@ -237,3 +237,10 @@ def run_python(script: str, *args: str) -> str:
         text=True,
         timeout=60,
     ).stdout
+
+
+def put_in(room: Room, share: Transfer, state: State) -> None:
+    def job(tx: Tx) -> None:
+        tx.run("UPDATE transfer SET state = ?2 WHERE id = ?1", share.id, state.value)
+
+    room.write(job)

@@ -7,124 +7,29 @@ import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 from scramp import ScramClient
 
-from maild.backoff import NO_DELAYS
-from maild.mail.offer import Answer, Withdrawal
-from maild.mail.reply import Reply
+from maild.mail.offer import Withdrawal
 from maild.mail.turn import End, claim, password
-from maild.smtpd import turning
-from maild.smtpd.listener import Turns
-from maild.store import appointments, passages
-from maild.store.appointments import Appointment
-from maild.store.house import Store
-from maild.turn import meeting
-from maild.turn.callers import Callers
-from maild.turn.gate import OfferGate, Party
-from maild.turn.meeting import Meeting
-from maild.turn.splice import Half
-from tests.unit.smtpd.live import BOB, NOW, STRANGER, Live, Streams, an_offer, live
+from maild.store import passages
+from tests.unit.smtpd.ends import (
+    HOME,
+    OFFER,
+    coded,
+    end_of,
+    is_closed,
+    met,
+    passes,
+    proves,
+    scram,
+    turns,
+    waits,
+)
+from tests.unit.smtpd.live import BOB, STRANGER, Live, Streams, live
 from tests.unit.smtpd.speaker import PATIENCE, Speaker
-
-SIZE = 1_000_000
-OFFER = an_offer(SIZE, None, "offer-0001")
-HOME = "a.example"
-"""Where bob, who was offered something, lives."""
-
-
-def turns(store: Store, *, most: int = 10, idle: float = 60.0) -> Turns:
-    async def known(offer_id: str) -> list[Appointment]:
-        return await store.index.read(appointments.passing, offer_id, store.clock())
-
-    return Turns(
-        OfferGate(known, store.clock, NO_DELAYS),
-        Meeting(store, most=most, idle=idle),
-        Callers(),
-    )
-
-
-async def passes(station: Live, offer_id: str = OFFER.id, *, spent: int = 0) -> None:
-    """Let an accepted offer have passed here."""
-    offer = replace(OFFER, id=offer_id)
-    index = station.store.index
-    await index.write(passages.offered, offer, NOW)
-    answer = Answer(
-        offer_id=offer_id,
-        nonce=offer.nonce,
-        sender=STRANGER,
-        recipient=BOB,
-        accepted=True,
-        ticket="ab" * 16,
-        size=SIZE,
-        expires=int(NOW) + 1000,
-        trace=offer.trace,
-    )
-    passage = await index.write(passages.answered, answer, NOW)
-    assert passage is not None
-    await index.write(passages.carried, passage, spent)
-
-
-async def proves(
-    speaker: Speaker, end: End, *, offer_id: str = OFFER.id, nonce: str = OFFER.nonce
-) -> Reply:
-    """Log in as one end of an offer; returns the last reply."""
-    about = nonce, offer_id, STRANGER, BOB, end
-    client = ScramClient(["SCRAM-SHA-256"], str(claim(*about)), password(*about))
-    return await scram(speaker, client)
-
-
-async def scram(speaker: Speaker, client: ScramClient) -> Reply:
-    first = coded(client.get_client_first())
-    reply = await speaker.says(f"AUTH SCRAM-SHA-256 {first}", 334)
-    client.set_server_first(base64.b64decode(reply.text).decode())
-    speaker.send(coded(client.get_client_final()).encode() + b"\r\n")
-    reply = await speaker.reply()
-    if reply.code == 334:
-        client.set_server_final(base64.b64decode(reply.text).decode())
-        return await speaker.says("", 235)
-    return reply
-
-
-def coded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-async def end_of(station: Live, end: End) -> Speaker:
-    speaker = await Speaker.hello(station)
-    assert (await proves(speaker, end)).code == 235
-    return speaker
-
-
-async def met(station: Live) -> tuple[Speaker, Speaker]:
-    """Return source and destination, joined."""
-    destination = await end_of(station, End.DESTINATION)
-    destination.send(f"ATRN {HOME}\r\n".encode())
-    source = await end_of(station, End.SOURCE)
-    await source.says(f"XCONNECT {HOME}", 250)
-    assert (await destination.reply()).code == 250
-    return source, destination
-
-
-async def is_closed(speaker: Speaker) -> bool:
-    try:
-        return await asyncio.wait_for(speaker.reader.read(1), PATIENCE) == b""
-    except ConnectionError:
-        return True
-
-
-async def waits(station: Live, count: int = 1) -> None:
-    """Wait until so many connections wait here."""
-    turned = station.station._turns
-    assert turned is not None
-    async with asyncio.timeout(PATIENCE):
-        while turned.meeting.connections != count:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -269,148 +174,3 @@ async def test_an_offer_that_is_over(station: Live) -> None:
     await source.says(f"XCONNECT {HOME}", 450)
     speaker = await Speaker.hello(station)
     assert (await proves(speaker, End.DESTINATION)).code == 535
-
-
-async def test_each_end_has_one_connection_the_newest(station: Live) -> None:
-    old = await end_of(station, End.DESTINATION)
-    old.send(b"ATRN\r\n")
-    await waits(station)
-    new = await end_of(station, End.DESTINATION)
-    new.send(b"ATRN\r\n")
-    assert (await old.reply()).code == 421
-    source = await end_of(station, End.SOURCE)
-    await source.says(f"XCONNECT {HOME}", 250)
-    assert (await new.reply()).code == 250
-
-
-async def test_who_comes_again_ends_what_was_joined(station: Live) -> None:
-    source, destination = await met(station)
-    again = await end_of(station, End.SOURCE)
-    again.send(f"XCONNECT {HOME}\r\n".encode())
-    assert await is_closed(source)
-    assert await is_closed(destination)
-    destination = await end_of(station, End.DESTINATION)
-    await destination.says("ATRN", 250)
-    assert (await again.reply()).code == 250
-
-
-async def test_more_than_was_offered_does_not_pass(
-    station: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(meeting, "SLACK", 0)
-    source, destination = await met(station)
-    source.send(bytes(SIZE + SIZE // 8 + 1))
-    assert await drained(destination) <= SIZE + SIZE // 8
-    await waits(station, 0)
-    again = await end_of(station, End.SOURCE)  # nor by another connection
-    await again.says(f"XCONNECT {HOME}", 450)
-
-
-async def drained(speaker: Speaker) -> int:
-    """Read to the end, which may be a reset; return how many octets came."""
-    count = 0
-    async with asyncio.timeout(PATIENCE):
-        try:
-            while octets := await speaker.reader.read(65536):
-                count += len(octets)
-        except ConnectionError:
-            pass
-    return count
-
-
-async def test_nobody_comes(station: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turning, "SOURCE_WAITS", 0.01)
-    monkeypatch.setattr(turning, "DESTINATION_WAITS", 0.01)
-    source = await end_of(station, End.SOURCE)
-    await source.says(f"XCONNECT {HOME}", 450)
-    await source.says("NOOP", 250)
-    destination = await end_of(station, End.DESTINATION)
-    await destination.says("ATRN", 453)
-    await destination.says("ATRN", 453)
-    await destination.says("QUIT", 221)
-
-
-async def test_who_waits_is_silent(station: Live) -> None:
-    destination = await end_of(station, End.DESTINATION)
-    destination.send(b"ATRN\r\n")
-    await waits(station)
-    destination.send(b"220 too early\r\n")
-    assert await is_closed(destination)
-    await waits(station, 0)
-
-
-async def test_nothing_may_follow_in_one_packet(station: Live) -> None:
-    destination = await end_of(station, End.DESTINATION)
-    destination.send(b"ATRN\r\n220 too early\r\n")
-    assert (await destination.reply()).code == 503
-    assert await is_closed(destination)
-
-
-async def test_who_waited_and_left_is_not_met(
-    station: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turning, "SOURCE_WAITS", 0.01)
-    destination = await end_of(station, End.DESTINATION)
-    destination.send(b"ATRN\r\n")
-    await waits(station)
-    await destination.close()
-    await waits(station, 0)
-    source = await end_of(station, End.SOURCE)
-    await source.says(f"XCONNECT {HOME}", 450)
-
-
-async def test_only_so_many_wait(tmp_path: Path) -> None:
-    async with live(tmp_path, turns=partial(turns, most=1)) as station:
-        await passes(station)
-        await passes(station, "offer-0002")
-        first = await end_of(station, End.DESTINATION)
-        first.send(b"ATRN\r\n")
-        await waits(station)
-        second = await Speaker.hello(station)
-        await proves(second, End.DESTINATION, offer_id="offer-0002")
-        await second.says("ATRN", 451)
-        await second.says("NOOP", 250)
-
-
-async def test_idle_connections_are_parted(tmp_path: Path) -> None:
-    async with live(tmp_path, turns=partial(turns, idle=0.1)) as station:
-        await passes(station)
-        source, destination = await met(station)
-        assert await is_closed(source)
-        assert await is_closed(destination)
-
-
-async def test_offers_of_one_id_are_told_apart(station: Live) -> None:
-    """Whoever makes an offer with the id of another one meets its own recipient."""
-    forged = replace(OFFER, nonce="nonce-forged", recipient=STRANGER, sender=BOB)
-    await station.store.index.write(passages.offered, forged, NOW)
-    source, destination = await met(station)
-    source.send(b"220 still\r\n")
-    assert (await destination.reply()).text == "still"
-
-
-async def test_a_server_that_stops_says_nothing_to_who_is_joined(
-    tmp_path: Path,
-) -> None:
-    async with live(tmp_path, turns=turns) as station:
-        await passes(station)
-        source, destination = await met(station)
-    assert await asyncio.wait_for(source.reader.read(), PATIENCE) == b""
-    assert await asyncio.wait_for(destination.reader.read(), PATIENCE) == b""
-
-
-async def test_who_has_just_gone_is_met_by_nobody(tmp_path: Path) -> None:
-    """Between the end of a connection and its own task's hearing of it."""
-    known = Appointment(OFFER.id, STRANGER, BOB, OFFER.nonce, SIZE, 0, "trace")
-    async with live(tmp_path) as running:
-        place = Meeting(running.store, most=10, idle=60.0)
-        halves = [Half(Mock(spec=asyncio.Transport), "peer") for _ in End]
-        first = asyncio.create_task(
-            place.join(Party(HOME, End.DESTINATION, known), halves[0], 60.0)
-        )
-        await asyncio.sleep(0)
-        halves[0].connection_lost(None)
-        assert await place.join(Party(HOME, End.SOURCE, known), halves[1], 0.0) is None
-        with pytest.raises(ConnectionResetError):
-            await first
-        assert place.connections == 0

@@ -292,7 +292,8 @@ async def test_two_at_once_upload_it_once(tmp_path: Path) -> None:
     ):
         with (
             mock.patch.object(one._uploads, "arrived"),
-            mock.patch.object(two._uploads, "upload") as ordinary,
+            mock.patch.object(two._uploads, "bring") as ordinary,
+            mock.patch.object(two._uploads, "item"),
         ):
             with writing(path) as writer:
                 writer.write(b"one")

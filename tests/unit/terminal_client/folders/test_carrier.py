@@ -30,13 +30,13 @@ class Rig:
         uploads = object.__new__(Uploads)
         self.carrier = Carrier(uploads, self.memory, object.__new__(Connections))
 
-        async def upload(
+        async def bring(
             path: Path, progress: object, *, begin: Callable[[Remembered], None]
         ) -> Item:
             begin(self._begun(path))
             return item(path)
 
-        monkeypatch.setattr(uploads, "upload", upload)
+        monkeypatch.setattr(uploads, "bring", bring)
 
     def _begun(self, path: Path) -> Remembered:
         return self.memory.begin(path.resolve(), shape_of(path.stat()))
