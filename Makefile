@@ -32,7 +32,7 @@ check: install
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint fast
 
 test: check
-	$(BIN)/pytest -m "flow or interop"
+	$(BIN)/pytest -m "flow or interop" -n 2 --dist loadfile
 
 format: install
 	$(BIN)/ruff format .

@@ -19,7 +19,7 @@ from time import monotonic
 
 from maild import delivery_log
 from maild.delivery import guard
-from maild.delivery.dialogue import Credentials, Dialogue
+from maild.delivery.dialogue import NOT_KNOWN, Credentials, Dialogue
 from maild.delivery.names import Resolver
 from maild.delivery.route import Names, Router
 from maild.delivery.settings import DeliverySettings, PeerSettings
@@ -51,6 +51,11 @@ AFTER_ERROR = 1.0
 """Seconds until the next look when the store could not answer."""
 WORTH = 5.0
 """Seconds that a call must have lasted to be followed by the next one at once."""
+UNKNOWN = 3
+"""Refusals of who we are after which an offer is taken for one that did not pass there,
+whatever it says; each one makes us wait there for all the others (`maild.backoff`)."""
+AGAIN_UNKNOWN = 3600.0
+"""Seconds between two calls for such a one: until then failures are forgotten."""
 NO_STOP = Reply(451, "4.4", "no server to call")
 NOBODY_CAME = 453
 """What ATRN is answered while there is nothing (RFC 2645 §7)."""
@@ -83,6 +88,18 @@ def _for_content(found: Appointment) -> Call:
     )
     domain = found.recipient.domain
     return Call(found.key, found.offer_id, found.where, domain, who, found)
+
+
+def next_pause(pause: float, lasted: float, refusals: int) -> float:
+    """Return the seconds until the next call; ``pause`` were those until the last one.
+
+    ``lasted``: seconds of that one; ``refusals`` of who we are, so many in a row.
+    """
+    if refusals >= UNKNOWN:
+        return AGAIN_UNKNOWN
+    if lasted > WORTH or not pause:
+        return AGAIN
+    return min(2 * pause, AGAIN_MOST)
 
 
 class CallStation:
@@ -163,7 +180,7 @@ class CallStation:
 
     async def _call(self, call: Call) -> None:
         """Call again and again, until there is nothing to call for any more."""
-        pause = AGAIN
+        pause, refusals = 0.0, 0
         while True:
             began = monotonic()
             try:
@@ -174,12 +191,12 @@ class CallStation:
                 delivery_log.called_in_vain(
                     call.name, at=call.where, why=str(error), trace=call.trace
                 )
+                is_refusal = isinstance(error, ReplyError) and error.reply == NOT_KNOWN
+                refusals = refusals + 1 if is_refusal else 0
             except Exception:  # noqa: BLE001 - the next call may go well
                 _log.exception("a call failed")
-            if monotonic() - began > WORTH:
-                pause = AGAIN
+            pause = next_pause(pause, monotonic() - began, refusals)
             await asyncio.sleep(pause * _jitter(0.9, 1.1))
-            pause = min(2 * pause, AGAIN_MOST)
 
     async def _once(self, call: Call) -> None:
         """Call, wait until somebody comes, and let them be received."""

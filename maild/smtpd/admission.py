@@ -232,7 +232,7 @@ class Admission:
     ) -> None:
         if not self._listener.identity.is_local(address):
             if transaction.mail.proof is None:
-                await passing.admit(self._listener, transaction, address)
+                passing.admit(self._listener, transaction, address)
             else:
                 await forwarding.admit(self._listener, transaction, address, tls=tls)
             return

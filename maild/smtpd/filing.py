@@ -29,6 +29,7 @@ from maild.store import (
 )
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
+from maild.store.errors import ExistsError
 from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.trace import TraceEvent
@@ -164,18 +165,18 @@ async def _share(
 ) -> Reply:
     """Queue ``item`` for every recipient; the content stays where it is."""
     fresh = [FreshShare(ids.queue_id(), ids.nonce()) for _ in transaction.recipients]
-    queued = await listener.store.index.write(
+    job = partial(
         _queue_shares,
-        transaction,
-        item,
-        account,
-        fresh,
-        listener.lifetimes,
-        now,
         note=_note(arrived) if arrived else "",
         via=_via(arrived) if arrived else "",
         confirm=_confirm(arrived.share["Confirm"]) if arrived else 0,
     )
+    try:
+        queued = await listener.store.index.write(
+            job, transaction, item, account, fresh, listener.lifetimes, now
+        )
+    except ExistsError as error:
+        raise ReplyError(replies.BEING_SENT) from error
     if item.is_live:
         return Reply(250, "0.0", f"{queued[0].id} goes out when it is closed")
     return responsibility(queued[0].id, item.size, item.sha256)

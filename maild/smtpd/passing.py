@@ -28,18 +28,13 @@ GivenUp = tuple[Passage, int | None]
 """A passage that is over, and the blob of its content that was kept."""
 
 
-async def admit(listener: Listener, transaction: Transaction, address: Address) -> None:
+def admit(listener: Listener, transaction: Transaction, address: Address) -> None:
     """Let a recipient of another server in, or raise why not.
 
-    What the message is about is judged once it is here: `maild.smtpd.monitoring`.
+    What the message is about is judged once it is here (`maild.smtpd.monitoring`), and
+    only then whether the two know each other: a recipient alone tells nobody that.
     """
-    sender = transaction.mail.sender
-    may_pass = (
-        bool(listener.identity.rendezvous)
-        and sender is not None
-        and await listener.store.index.read(exchanges.known, sender, address)
-    )
-    if not may_pass:
+    if not listener.identity.rendezvous or transaction.mail.sender is None:
         raise ReplyError(replies.RELAYING_DENIED)
     if transaction.recipients:
         raise ReplyError(replies.TOO_MANY_RECIPIENTS)
@@ -67,6 +62,8 @@ def pass_on(
     given_up: GivenUp | None = None
     until = now + patience
     if isinstance(facts, Offer):
+        if not exchanges.known(tx, facts.sender, facts.recipient):
+            raise ReplyError(replies.RELAYING_DENIED)
         until = min(until, float(facts.expires))
         if passages.is_crowded(tx, facts, now):
             raise ReplyError(REPLIES[Cause.RATE])
@@ -109,7 +106,7 @@ def pass_on(
 
 def _withdrawn(tx: Tx, withdrawal: Withdrawal, now: float) -> GivenUp:
     """Note a withdrawal, if it is of an offer that has passed here."""
-    passage = passages.withdrawn(tx, withdrawal)
+    passage = passages.withdrawn(tx, withdrawal, now)
     if passage is None:
         raise ReplyError(replies.RELAYING_DENIED)
     return passage, forwarding.withdrawn(tx, passage, now)

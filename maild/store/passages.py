@@ -22,6 +22,8 @@ LONGEST = 90 * 86400.0
 """Seconds that an offer is passed for at most, whatever its sender says."""
 MOST_OPEN = 1000
 """Offers between two that may wait for their answers."""
+MOST_KNOWN = 20 * MOST_OPEN
+"""Offers between two that are remembered, however they stand."""
 LONGEST_TICKET = 30 * 86400.0
 """Seconds that content may follow an answer at most, whatever that says."""
 
@@ -107,15 +109,16 @@ def kept(tx: Tx, passage: Passage, transfer_id: str, final_reply: str) -> None:
 
 
 def is_crowded(tx: Tx, offer: Offer, now: float) -> bool:
-    """Whether too many offers wait for an answer between these two."""
-    waiting = tx.value(
-        """SELECT count(*) FROM passage
-        WHERE sender = ?1 AND recipient = ?2 AND state = 'offered' AND expires > ?3""",
+    """Whether too many offers wait, or have waited, between these two."""
+    row = tx.one(
+        """SELECT count(*), coalesce(sum(state = 'offered' AND expires > ?3), 0)
+        FROM passage WHERE sender = ?1 AND recipient = ?2""",
         offer.sender.key,
         offer.recipient.key,
         now,
     )
-    return int(waiting) >= MOST_OPEN
+    known, waiting = (0, 0) if row is None else row
+    return bool(known >= MOST_KNOWN or waiting >= MOST_OPEN)
 
 
 def offered(tx: Tx, offer: Offer, now: float) -> bool:
@@ -162,6 +165,8 @@ def answered(tx: Tx, answer: Answer, now: float) -> Passage | None:
         return None
     until = min(float(answer.expires), now + LONGEST_TICKET)
     known = replace(known, state=state)
+    if not answer.accepted:
+        known = replace(known, expires=now)
     if answer.ticket is not None:
         proof = proof_of(answer.ticket, known.offer_id, answer.sender, answer.recipient)
         known = replace(known, ticket_until=until, proof=digest(proof))
@@ -169,12 +174,13 @@ def answered(tx: Tx, answer: Answer, now: float) -> Passage | None:
     return known
 
 
-def withdrawn(tx: Tx, withdrawal: Withdrawal) -> Passage | None:
+def withdrawn(tx: Tx, withdrawal: Withdrawal, now: float) -> Passage | None:
     """Note a withdrawal; None (and nothing changes) unless it is of what passed."""
     known = find(tx, withdrawal.offer_id, withdrawal.sender, withdrawal.recipient)
     if known is None or not _proves(known, withdrawal.nonce):
         return None
-    known = replace(known, state="withdrawn", ticket_until=None)
+    expires = min(known.expires, now)
+    known = replace(known, state="withdrawn", ticket_until=None, expires=expires)
     _update(tx, known)
     return known
 
@@ -211,12 +217,13 @@ def _key(passage: Passage) -> tuple[str, str, str]:
 
 def _update(tx: Tx, passage: Passage) -> None:
     tx.run(
-        """UPDATE passage SET state = ?4, ticket_until = ?5, proof = ?6
+        """UPDATE passage SET state = ?4, ticket_until = ?5, proof = ?6, expires = ?7
         WHERE offer_id = ?1 AND sender = ?2 AND recipient = ?3""",
         *_key(passage),
         passage.state,
         passage.ticket_until,
         passage.proof,
+        passage.expires,
     )
     tx.changed(topic(passage.offer_id))
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from maild.mail.address import Address
 from maild.mail.offer import Answer
 from maild.mail.reply import Reply
-from maild.mail.transfer import NEXT, UNDELIVERED, Event, Kind, Lifetimes
+from maild.mail.transfer import NEXT, UNDELIVERED, Event, Kind, Lifetimes, State
 from maild.store import accounts, mailboxes, transfer_view, withdrawals
 from maild.store.confirmation import go, prepared
-from maild.store.errors import NotFoundError
+from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Tx
 from maild.store.transfer_moves import (
     add,
@@ -137,6 +137,7 @@ def share(
     by copying into ``Share/<address>``.  What is live goes out when it is closed.
     ``via``: the rendezvous that passes the offer on, "" for none.
     ``confirm``: seconds in which go has to be said once it is prepared; 0: need not.
+    `ExistsError` when it is to wait for go, but is being sent already without that.
     """
     row = tx.one(
         """SELECT name, size, trace, sha256 IS NULL AND library_uid IS NULL
@@ -171,10 +172,12 @@ def share(
     )
     accounts.add_contact(tx, account_id, recipient)
     known = find_share(tx, transfer)
-    if known is not None:
-        return known
-    add(tx, transfer, now)
-    return get(tx, transfer.id)
+    if known is None:
+        add(tx, transfer, now)
+        return get(tx, transfer.id)
+    if confirm and not known.confirm and known.state is not State.SENT:
+        raise ExistsError("it is being sent already, and will not wait for go")
+    return known
 
 
 def cancel_all(tx: Tx, account_id: int, now: float) -> None:

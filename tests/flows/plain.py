@@ -46,17 +46,23 @@ def binary(box: imaplib.IMAP4_SSL, uid: str, section: str) -> bytes:
             return whole
 
 
-def as_base64(box: imaplib.IMAP4_SSL, uid: str, section: str) -> bytes:
+def body(box: imaplib.IMAP4_SSL, uid: str, section: str = "") -> bytes:
+    """Fetch a message, or a part; flags may be told first (RFC 9051 §7)."""
     _, fetched = box.uid("FETCH", uid, f"(BODY.PEEK[{section}])")
-    part = fetched[0]
-    assert isinstance(part, tuple)
-    return base64.b64decode(part[1])
+    found = [answer[1] for answer in fetched if isinstance(answer, tuple)]
+    assert len(found) == 1, fetched
+    return bytes(found[0])
+
+
+def as_base64(box: imaplib.IMAP4_SSL, uid: str, section: str) -> bytes:
+    return base64.b64decode(body(box, uid, section))
 
 
 def content_section(box: imaplib.IMAP4_SSL, uid: str) -> str:
     _, fetched = box.uid("FETCH", uid, "(BODYSTRUCTURE)")
-    assert isinstance(fetched[0], bytes)
-    return "2" if b'"text" "plain"' in fetched[0].lower() else "1"
+    whole = b"".join(line for line in fetched if isinstance(line, bytes))
+    assert b"BODYSTRUCTURE" in whole
+    return "2" if b'"text" "plain"' in whole.lower() else "1"
 
 
 def content(box: imaplib.IMAP4_SSL, uid: str) -> bytes:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from maild.mail.codes import explain
+from tests.flows.ports import base_port
 
 T = TypeVar("T")
 
@@ -312,7 +313,13 @@ def playground(
     ``change`` gets the folder before the servers start, to edit their files.
     """
     subprocess.run(
-        [str(BIN / "maild"), "playground", str(folder)],
+        [
+            str(BIN / "maild"),
+            "playground",
+            str(folder),
+            "--base-port",
+            str(base_port()),
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
         timeout=120,

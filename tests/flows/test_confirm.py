@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.plain import find, mailbox
+from tests.flows.plain import body, find, mailbox
 from tests.flows.programs import (
     Programs,
     Server,
@@ -137,8 +137,7 @@ def test_without_go_both_sides_are_told(
             ),
             f"{name} is told",
         )
-        _, fetched = box.uid("FETCH", uid.decode(), "(BODY.PEEK[])")
-        text = " ".join(fetched[0][1].decode().split())
+        text = " ".join(body(box, uid.decode()).decode().split())
         assert name == "bob" or "nobody said go in time" in text
         box.logout()
     assert proxy.up < 4 * ENVELOPE  # offer, connection, withdrawal
@@ -248,3 +247,13 @@ def test_while_it_is_still_uploaded(
     assert "prepared (waits until" in again.err
     programs.mshare("alice", "go", told["id"], "--wait")
     item_at(programs, "bob", file.name, 2 * SIZE)
+
+
+def test_what_goes_already_is_not_made_to_wait(
+    counted: tuple[Programs, CountingProxy], file: Path
+) -> None:
+    programs, _ = counted
+    programs.mshare("alice", "send", file, BOB)
+    refused = programs.mshare("alice", "send", file, BOB, "--confirm", expect=None)
+    assert refused.status in range(64, 79)
+    assert "it is being sent already, without waiting for go" in refused.err

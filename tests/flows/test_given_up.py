@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.plain import find, mailbox
+from tests.flows.plain import body, find, mailbox
 from tests.flows.programs import Programs, edit, eventually, playground
 from tests.flows.proxy import CountingProxy
 from tests.flows.story import item_at, offer_at, transfer_of
@@ -39,9 +39,7 @@ def told(programs: Programs, name: str, subject: str) -> str:
         )
         _, found = box.uid("SEARCH", "SUBJECT", f'"{subject}"')
         assert len(found[0].split()) == 1  # once
-        _, fetched = box.uid("FETCH", uid.decode(), "(BODY.PEEK[])")
-        assert isinstance(fetched[0], tuple)
-        return " ".join(fetched[0][1].decode().split())
+        return " ".join(body(box, uid.decode()).decode().split())
     finally:
         box.logout()
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.flows.plain import body
 from tests.flows.programs import (
     BIN,
     WITH_RENDEZVOUS,
@@ -136,7 +137,7 @@ def test_a_mail_program_decides_and_the_terminal_learns_it(
     with mailbox_of(programs, "bob") as imap:
         assert imap.select("INBOX")[0] == "OK"
         (uids,) = imap.uid("SEARCH", "KEYWORD", "$AddressRequest")[1]
-        text = imap.uid("FETCH", uids.decode(), "(BODY.PEEK[1])")[1][0][1].decode()
+        text = body(imap, uids.decode(), "1").decode()
         assert f"{alice}, whose mail address is alice@a.example, asks" in text
         assert imap.uid("MOVE", uids.decode(), "Accepted")[0] == "OK"
     programs.mshare("alice", "send", file, bob, "--no-wait")

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.flows.plain import (
     as_base64,
     binary,
+    body,
     content_section,
     find,
     mailbox,
@@ -41,17 +42,14 @@ def test_the_story_without_our_terminal(programs: Programs) -> None:
             lambda: find(box, "INBOX", "KEYWORD", "$Offer", "SUBJECT", "plain.bin"),
             "the offer is in INBOX",
         ).decode()
-        status, fetched = box.uid("FETCH", offer, "(BODY.PEEK[])")
-        assert status == "OK"
-        part = fetched[0]
-        assert isinstance(part, tuple)
-        message = email.message_from_bytes(part[1], policy=email.policy.default)
+        offered = body(box, offer)
+        message = email.message_from_bytes(offered, policy=email.policy.default)
         assert {p.get_content_type() for p in message.walk()} >= {
             "text/plain",
             "text/html",
             "application/vnd.maild+json",
         }
-        assert len(part[1]) < 64 * 1024
+        assert len(offered) < 64 * 1024
         status, moved = box.uid("MOVE", offer, "Accepted")
         assert status == "OK", moved
 

@@ -77,7 +77,7 @@ def test_decline_sends_no_content(file: Path, tmp_path: Path) -> None:
 
 def test_an_offer_expires(file: Path, tmp_path: Path) -> None:
     def change(made: Path) -> None:
-        edit(made / "a.toml", "queue", offer_lifetime=1.0)
+        edit(made / "a.toml", "queue", offer_lifetime=5.0)
 
     with playground(tmp_path / "playground", change=change) as programs:
         programs.mshare("alice", "send", file, BOB)

@@ -12,6 +12,7 @@ from maild.mail.reply import Reply
 from maild.mail.transfer import Event, IllegalTransitionError, Kind, State
 from maild.queue import notices
 from maild.store import items, mailboxes, meaning, metadata, trace, transfers
+from maild.store.errors import ExistsError
 from maild.store.index import Tx
 from maild.store.transfers import Transfer
 from tests.store.room import ALICE, BOB, START, Room, move
@@ -117,6 +118,17 @@ def test_go_may_come_first(
         after = room.write(transfers.prepared, waiting.id, room.now, READY, "")
         assert (after.state, after.due) == (State.ACCEPTED, room.now)
         assert after.expires == START + 9000
+
+
+def test_what_is_being_sent_cannot_be_made_to_wait(
+    room: Room, alice: int, waiting: Transfer
+) -> None:
+    item = room.read(items.get, alice, waiting.item_id or "")
+    assert room.share(alice, item, name="share-2", confirm=WITHIN).id == waiting.id
+    assert go(room, waiting)
+    with pytest.raises(ExistsError):
+        room.share(alice, item, name="share-2", confirm=WITHIN)
+    assert room.share(alice, item, name="share-2").id == waiting.id
 
 
 def test_what_waits_for_nobody_is_not_told_to_go(room: Room, share: Transfer) -> None:

@@ -79,11 +79,31 @@ def test_an_answer_can_be_too_late(room: Room) -> None:
 def test_what_is_withdrawn_opens_nothing(room: Room) -> None:
     room.write(passages.answered, ANSWER, START)
     taken_back = Withdrawal("offer-0001", NONCE, ALICE, BOB, TRACE)
-    assert room.write(passages.withdrawn, replace(taken_back, nonce="x" * 8)) is None
+    forged = replace(taken_back, nonce="x" * 8)
+    assert room.write(passages.withdrawn, forged, START) is None
     assert passage(room).may_pass(START)
-    assert room.write(passages.withdrawn, taken_back)
+    assert room.write(passages.withdrawn, taken_back, START + 1)
     assert not passage(room).may_pass(START)
     assert room.write(passages.answered, ANSWER, START) is None
+
+
+def test_one_declined_or_withdrawn_is_over_at_once(room: Room) -> None:
+    declined = replace(ANSWER, accepted=False, ticket=None)
+    room.write(passages.answered, declined, START + 1)
+    assert room.write(passages.forget, START + 1) == 0
+    assert room.write(passages.forget, START + 2) == 1
+
+
+def test_offers_between_two_are_bounded_whatever_became_of_them(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passages, "MOST_KNOWN", 2)
+    assert not room.read(passages.is_crowded, an_offer(), START)
+    room.write(passages.answered, replace(ANSWER, accepted=False, ticket=None), START)
+    room.write(passages.offered, an_offer(id="offer-0002"), START)
+    assert room.read(passages.is_crowded, an_offer(id="offer-0003"), START)
+    reverse = replace(an_offer(id="offer-0003"), sender=BOB, recipient=ALICE)
+    assert not room.read(passages.is_crowded, reverse, START)
 
 
 def test_what_is_over_is_forgotten(room: Room) -> None:

@@ -217,10 +217,24 @@ async def test_nobody_is_called_where_nobody_receives(
     assert connections(place) == 0
 
 
+def test_an_offer_that_is_not_known_there_is_left_alone_for_long() -> None:
+    """Each refusal would count against all the calls that come from our address."""
+    pause = calls.next_pause(0.0, 0.0, 1)
+    assert pause == calls.AGAIN
+    pause = calls.next_pause(pause, 0.0, 2)
+    assert pause == 2 * calls.AGAIN
+    assert calls.next_pause(pause, 0.0, 3) == calls.AGAIN_UNKNOWN
+    assert calls.next_pause(calls.AGAIN_UNKNOWN, 60.0, 0) == calls.AGAIN
+
+
 async def test_an_offer_that_the_rendezvous_forgot_is_called_for_again(
-    home: Home, place: Place, caplog: pytest.LogCaptureFixture
+    home: Home,
+    place: Place,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level("INFO", "maild.delivery")
+    monkeypatch.setattr(calls, "AGAIN_UNKNOWN", 0.01)
     await home.store.index.write(accept, "offer-0001", "rcs.example")
     async with home.calling(place):
         await until(lambda: "in vain" in caplog.text)

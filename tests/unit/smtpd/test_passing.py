@@ -146,10 +146,15 @@ async def test_only_so_many_wait_for_an_answer(
 async def test_a_stranger_passes_nothing(
     rendezvous: Live, sender: Address, to: Address
 ) -> None:
+    """Who guesses learns by no recipient, and by nothing that is not shown to it."""
+    offer = replace(OFFER, sender=sender, recipient=to, home=sender.domain)
+    octets = offer_message(offer, FACTS, None).octets
+    assert (await passing(rendezvous, sender, to, octets, 550)).status == "5.7.1"
+    late = replace(offer, expires=int(NOW))
+    octets = offer_message(late, FACTS, None).octets
+    assert (await passing(rendezvous, sender, to, octets, 554)).status == "5.4.7"
+    assert await queued(rendezvous) == []
     speaker = await Speaker.hello(rendezvous)
-    await speaker.says(f"MAIL FROM:<{sender}>", 250)
-    assert (await speaker.says(f"RCPT TO:<{to}>", 550)).status == "5.7.1"
-    await speaker.says("RSET", 250)
     await speaker.says("MAIL FROM:<>", 250)
     assert (await speaker.says(f"RCPT TO:<{BOB}>", 550)).status == "5.7.1"
     await speaker.close()

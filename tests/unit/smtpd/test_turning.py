@@ -170,7 +170,7 @@ async def test_a_login_opens_nothing_else(station: Live) -> None:
 async def test_an_offer_that_is_over(station: Live) -> None:
     source = await end_of(station, End.SOURCE)
     gone = Withdrawal(OFFER.id, OFFER.nonce, STRANGER, BOB, OFFER.trace)
-    await station.store.index.write(passages.withdrawn, gone)
+    await station.store.index.write(passages.withdrawn, gone, station.store.clock())
     await source.says(f"XCONNECT {HOME}", 450)
     speaker = await Speaker.hello(station)
     assert (await proves(speaker, End.DESTINATION)).code == 535
