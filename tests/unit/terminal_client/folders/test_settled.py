@@ -11,6 +11,7 @@ import pytest
 from terminal_client.errors import NoInputError
 from terminal_client.folders import settled
 from terminal_client.folders.settled import QUIET, State, probe
+from tests.unit.privileges import kept_out
 
 
 def test_nobody_has_it_open(tmp_path: Path) -> None:
@@ -67,9 +68,8 @@ def test_what_is_no_file_to_upload(tmp_path: Path) -> None:
     } == expected
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root reads everything")
 def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "file").chmod(0)
-    with pytest.raises(NoInputError, match="permission denied"):
+    with kept_out(), pytest.raises(NoInputError, match="permission denied"):
         probe(tmp_path / "file", None, 0)
