@@ -224,20 +224,23 @@ def address_asked(
         message_id,
         clean(trace),
     )
+    metrics.address_requested("request", outcome)
 
 
 def address_answered(
     request_id: str, *, sender: str, to: str, accepted: bool, trace: str
 ) -> None:
     """Log that a number has told its mail address, or not."""
+    outcome = "accepted" if accepted else "declined"
     _rendezvous.info(
         "%s: address response: from=<%s>, to=<%s>, status=%s, trace=%s",
         clean(request_id),
         clean(to),
         clean(sender),
-        "accepted" if accepted else "declined",
+        outcome,
         clean(trace),
     )
+    metrics.address_requested("response", outcome)
 
 
 def notified(queue_id: str, *, to: str, delayed: bool, trace: str) -> None:

@@ -31,6 +31,12 @@ OFFERS = Counter(
     ["kind", "outcome"],
     registry=REGISTRY,
 )
+REQUESTS = Counter(
+    "maild_address_requests",
+    "Requests for a number's mail address, and the responses, by outcome.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
 KEPT = Counter(
     "maild_kept_octets",
     "Octets of content kept for servers that stay away.",
@@ -73,6 +79,11 @@ def attempt_ended(outcome: str, octets: int) -> None:
 def offer_judged(kind: str, outcome: str) -> None:
     """Count an offer: taken, passed on, or the cause of its refusal."""
     OFFERS.labels(kind, outcome).inc()
+
+
+def address_requested(kind: str, outcome: str) -> None:
+    """Count a request for a number's mail address, or the response to one."""
+    REQUESTS.labels(kind, outcome).inc()
 
 
 def login_refused(station: str) -> None:

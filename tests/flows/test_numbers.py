@@ -9,6 +9,7 @@ import os
 import re
 import smtplib
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,12 @@ def test_numbers_only_and_the_reverse_share_asks_nothing(
     programs.mshare("alice", "send", again, f"{bob}@rcs.example")
     received(programs, "bob", again, tmp_path)
     assert requests_passed(programs) == 1
+    url = f"http://127.0.0.1:{programs.port('r', 'http')}/metrics"
+    with urllib.request.urlopen(url) as page:
+        counts = page.read().decode()
+    for kind, outcome in (("request", "asked"), ("response", "accepted")):
+        count = f'{{kind="{kind}",outcome="{outcome}"}} 1.0'
+        assert f"maild_address_requests_total{count}" in counts
     (line,) = programs.servers["r"].lines(r"address response: ")
     assert f"from=<{bob}@rcs.example>, to=<{alice}@rcs.example>" in line
     assert "status=accepted" in line
