@@ -17,7 +17,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from terminal_client import screen
 from terminal_client.errors import TerminalError, UnreadError
+from terminal_client.naming import shown
 from terminal_client.screen import ProfileOption
 from terminal_client.verbs import number
 from terminal_client.verbs.accept import accept
@@ -191,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit status."""
     command = typer.main.get_command(verbs)
     _prepare_streams()
+    screen.clean_logs()
     try:
         command.main(arguments, prog_name="mshare")
     except SystemExit as ended:
@@ -212,10 +215,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.EX_IOERR,
         )
     except Exception as error:  # noqa: BLE001 # a bug: one sentence, and how to see more
-        if os.environ.get("MSHARE_DEBUG"):
-            traceback.print_exc()
+        if screen.is_debugging():
+            screen.remark(screen.printable(traceback.format_exc()))
         return _complain(
-            f"this is a bug: {type(error).__name__}: {error}; "
+            f"this is a bug: {type(error).__name__}: {shown(str(error))}; "
             "run it again with MSHARE_DEBUG=1 and report what you see",
             os.EX_SOFTWARE,
         )

@@ -110,6 +110,8 @@ class Search:
         self._names: set[str] = set()
         self._seen: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failed = asyncio.Event()
+        self._failure: BaseException | None = None
 
     async def run(
         self, seconds: float | None, *, interfaces: Sequence[str] | None = None
@@ -124,12 +126,14 @@ class Search:
             try:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
-                        await asyncio.Event().wait()
+                        await self._failed.wait()
             finally:
                 await browser.async_cancel()
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
 
     def _changed(
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: Any
@@ -145,13 +149,25 @@ class Search:
         self._names.add(name)
         task = asyncio.ensure_future(self._look(zeroconf, name))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """Let what nobody foresaw end the search, and say so."""
+        self._tasks.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            self._failure = failure
+            self._failed.set()
 
     async def _look(self, zeroconf: Zeroconf, name: str) -> None:
+        from zeroconf import Error
         from zeroconf.asyncio import AsyncServiceInfo
 
-        info = AsyncServiceInfo(SERVICE, name)
-        await info.async_request(zeroconf, PATIENCE * 1000)
+        try:
+            info = AsyncServiceInfo(SERVICE, name)
+            await info.async_request(zeroconf, PATIENCE * 1000)
+        except Error:  # no name that a program of ours gives: control characters in it
+            return
         contact = said(info.properties)
         if contact is None or contact.address.key == self._own.address.key:
             return

@@ -8,6 +8,8 @@ Tables are aligned on a terminal and tab-separated elsewhere, so that ``cut`` an
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime
@@ -70,6 +72,33 @@ def remark(text: str) -> None:
     """Write something that is no result: it must not disturb a pipe."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def is_debugging() -> bool:
+    """Say whether somebody wants to see what a bug looks like from inside."""
+    return bool(os.environ.get("MSHARE_DEBUG"))
+
+
+class _Clean(logging.Formatter):
+    """What libraries log: foreign text may be in it (CWE-150)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line; all that is known, when somebody looks for a bug."""
+        if is_debugging():
+            return printable(super().format(record))
+        told = " ".join(record.getMessage().splitlines())
+        return f"mshare: {shown(record.name)}: {shown(told)}"
+
+
+def printable(text: str) -> str:
+    """Return lines that no terminal takes for commands."""
+    return "\n".join(shown(line, len(line)) for line in text.splitlines())
+
+
+def clean_logs() -> None:
+    """Have what libraries log reach people clean, unless a script has set up more."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Clean())
 
 
 def dump(value: Any) -> None:

@@ -15,7 +15,8 @@ MOST = 10_000_000
 """Pages that anybody believes in."""
 
 _LINEAR = re.compile(rb"/Linearized\b[^>]{0,400}?/N\s+(\d{1,8})\b")
-_COUNT = re.compile(rb"/Count\s+(\d{1,8})\b")
+_TOKEN = re.compile(rb"<<|>>|/Type\s*/Pages\b|/Count\s+(\d{1,8})\b")
+"""What tells of the page tree, where dictionaries begin and end (§7.3.7)."""
 
 
 def pages(file: Readable) -> int | None:
@@ -27,20 +28,31 @@ def pages(file: Readable) -> int | None:
     end = size_of(file)
     file.seek(max(0, end - TAIL))
     tail = file.read(TAIL) or b""
-    counts = [
-        int(count[1])
-        for tree in re.finditer(rb"/Type\s*/Pages\b", tail)
-        for count in _COUNT.finditer(tail, *_dictionary(tail, tree.start()))
-    ]
-    # The root of the tree counts all leaves, its branches some (§7.7.3.2).
-    return _believed(max(counts, default=0))
+    return _believed(_most_counted(tail))
 
 
-def _dictionary(octets: bytes, at: int) -> tuple[int, int]:
-    """Return the range of the dictionary around an offset."""
-    start = octets.rfind(b"<<", 0, at)
-    end = octets.find(b">>", at)
-    return max(start, 0), end if end >= 0 else len(octets)
+def _most_counted(octets: bytes) -> int:
+    """Return the largest count of a page tree; each octet is looked at once.
+
+    The root of the tree counts all leaves, its branches some (§7.7.3.2).
+    """
+    most = 0
+    outer: list[tuple[bool, int]] = []
+    is_tree, count = False, 0
+    for token in _TOKEN.finditer(octets):
+        if token[1]:
+            count = max(count, int(token[1]))
+        elif token[0] == b"<<":
+            outer.append((is_tree, count))
+            is_tree, count = False, 0
+        elif token[0] == b">>":
+            # Of what began before, the beginning is not here.
+            is_tree, count = outer.pop() if outer else (False, 0)
+        else:
+            is_tree = True
+        if is_tree:
+            most = max(most, count)
+    return most
 
 
 def _believed(count: int) -> int | None:

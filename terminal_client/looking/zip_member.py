@@ -90,15 +90,21 @@ class Unpacking(io.RawIOBase):
         self._sink.flush()
 
     def _unpack(self, unpacker: zlib._Decompress, octets: bytes) -> None:
-        while octets and not unpacker.eof:
-            self._pass(unpacker.decompress(octets, PIECE))
+        # A full piece says nothing about what is held back, even when all input is
+        # taken: only a call that gives nothing does.
+        while not unpacker.eof:
+            piece = unpacker.decompress(octets, PIECE)
+            self._pass(piece)
             octets = unpacker.unconsumed_tail
+            if not (piece or octets):
+                return
 
     def _unpack_bz2(self, unpacker: bz2.BZ2Decompressor, octets: bytes) -> None:
         while not unpacker.eof:
-            self._pass(unpacker.decompress(octets, PIECE))
+            piece = unpacker.decompress(octets, PIECE)
+            self._pass(piece)
             octets = b""
-            if unpacker.needs_input:
+            if not piece and unpacker.needs_input:
                 return
 
     def _pass(self, octets: bytes) -> None:

@@ -30,3 +30,41 @@ def test_closed_streams_are_no_bug(closed: str) -> None:
     )
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert ended.stdout.startswith(b"" if "1>" in closed else b"4.4.1")
+
+
+LIBRARY = """
+import asyncio, logging
+from terminal_client.cli import main
+
+async def forget():
+    async def fail():
+        raise ValueError("x\\x1b]0;evil\\x07\\x1b[2J\\nmshare: all is well")
+    asyncio.ensure_future(fail())
+    await asyncio.sleep(0)
+
+main(["explain", "5.7.1"])
+asyncio.run(forget())
+logging.getLogger("library").warning("from %s", "\\x1b[31mmallory\\u202e")
+"""
+
+
+@pytest.mark.parametrize(
+    ("debug", "traced"), [("", False), ("1", True)], ids=["usual", "debugging"]
+)
+def test_what_libraries_log_reaches_the_terminal_clean(
+    debug: str, traced: bool
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIBRARY],
+        check=True,
+        timeout=60,
+        capture_output=True,
+        env={**os.environ, "MSHARE_DEBUG": debug},
+        text=True,
+    )
+    told = done.stderr.splitlines()
+    assert not {"\x1b", "\x07", "\u202e"} & set(done.stderr)
+    assert ("Traceback" in done.stderr) is traced
+    assert traced or all(line.startswith("mshare: ") for line in told)
+    assert "mallory" in told[-1]
+    assert any("never retrieved" in line for line in told)

@@ -85,6 +85,32 @@ async def test_what_is_not_as_it_should_be_is_passed_over() -> None:
     assert [str(c.address) for c in found] == ["bob@b.example"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"\x1b]0;x\x07\x1b[2J.{nearby.SERVICE}",
+        "x._MAILD._tcp.local.",
+        f"{'x' * 70}.{nearby.SERVICE}",
+        "",
+    ],
+)
+async def test_a_name_that_the_library_refuses_is_dropped(name: str) -> None:
+    search = nearby.Search(ALICE, lambda _: None)
+    search._changed(None, nearby.SERVICE, name, None)  # type: ignore[arg-type] # not asked
+    await asyncio.gather(*search._tasks)
+    assert not search._failed.is_set()
+
+
+@pytest.mark.usefixtures("_multicast")
+async def test_what_nobody_foresaw_ends_the_search() -> None:
+    def told(_: Contact) -> None:
+        raise BrokenPipeError
+
+    async with nearby.visible(BOB, interfaces=LOOPBACK):
+        with pytest.raises(BrokenPipeError):
+            await nearby.Search(ALICE, told).run(20, interfaces=LOOPBACK)
+
+
 async def test_a_network_full_of_entries_is_looked_at_in_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

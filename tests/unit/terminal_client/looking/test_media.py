@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import wave
 
 import pytest
@@ -225,12 +226,24 @@ def test_ogg() -> None:
             b"3 0 obj<< /Type /Pages /Parent 2 0 R /Count 3 >>endobj\n%%EOF",
             7,
         ),
+        (b"%PDF-1.4 <</Type/Pages/Count 7/Resources<</Count 9>> >> <</Count 8>>", 7),
+        (b"%PDF-1.4 /Count 9 >> <</Kids[]/Count 7/Type/Pages", 7),
         (b"%PDF-1.5\n" + bytes(200_000) + b"%%EOF", None),
     ],
 )
 def test_pdf(octets: bytes, pages: int | None) -> None:
     seen = looked(octets)
     assert (seen.kind, seen.format, seen.facts.pages) == (Kind.DOCUMENT, "PDF", pages)
+
+
+def test_page_trees_without_end() -> None:
+    octets = b"%PDF-1.4\n<<" + b"/Type/Pages" * 2900 + b"/Count 1 " * 3500
+    tracemalloc.start()
+    try:
+        assert looked(octets).facts.pages == 1
+        assert tracemalloc.get_traced_memory()[1] < 5 << 20
+    finally:
+        tracemalloc.stop()
 
 
 MEDIA = {

@@ -129,9 +129,8 @@ def test_a_header_that_wants_too_much_memory() -> None:
     octets[124:136] = b"77777777777\0"  # the extended header's size: 8 GiB
     checksum = 256 + sum(octets[:148]) + sum(octets[156:512])
     octets[148:156] = b"%06o\0 " % checksum
-    with pytest.raises(OddError):
+    with pytest.raises(OddError, match="too long"):
         list(tar.members(io.BytesIO(octets)))
-    assert looked(bytes(octets)).remarks
 
 
 @settings(deadline=None)  # other work on the machine is no finding

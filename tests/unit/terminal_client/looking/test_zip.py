@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import BinaryIO, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from terminal_client.errors import ContentError, UnavailableError
-from terminal_client.looking import zip_directory
+from terminal_client.looking import zip_directory, zip_member
 from terminal_client.looking.look import Limits
 from terminal_client.looking.octets import OddError
 from terminal_client.looking.seen import Kind
@@ -78,6 +78,27 @@ def test_every_member_is_listed_and_unpacked(
     assert found[1].entry.changed == datetime(2026, 2, 3, 4, 5, 6)  # noqa: DTZ001 # it has no zone
     for member in found:
         assert unpacked(octets, member) == CONTENTS[member.entry.name]
+
+
+@settings(deadline=None)  # other work on the machine is no finding
+@given(
+    st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2]),
+    st.sampled_from([b"\0", b"2026-02-03,alice,42,0.125\n", os.urandom(1500)]),
+    st.integers(0, 3),
+    st.integers(-20, 1100),
+    st.integers(1, 5000),
+)
+@example(zipfile.ZIP_DEFLATED, b"\0", 1, 100, 5000)
+def test_what_fills_pieces_comes_out_whole(
+    method: int, line: bytes, pieces: int, more: int, written: int
+) -> None:
+    """An unpacker holds octets back when a piece is full, all its input taken."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zip_member, "PIECE", 4096)
+        size = max(0, pieces * zip_member.PIECE + more)
+        content = (line * (size // len(line) + 1))[:size]
+        octets = zipped({"table": content}, method)
+        assert unpacked(octets, members(octets)[0], written) == content
 
 
 def test_a_comment_behind_the_directory() -> None:
