@@ -36,7 +36,7 @@ from maild.delivery.work import Means, Tally
 from maild.mail.compose import Facts
 from maild.mail.reply import LOCAL_ERROR, Reply, ReplyError
 from maild.mail.transfer import Event, IllegalTransitionError, Kind
-from maild.store import items, messages
+from maild.store import messages, versions
 from maild.store.errors import NotFoundError, StoreError
 from maild.store.items import Item
 from maild.store.transfers import Transfer
@@ -139,7 +139,7 @@ class Attempt:
             item = await self._item()
             session = await self._connect_to_offer(route)
             if session.takes_pushes:
-                return await self._offer(session, octets, item)
+                return await self._offer(session, octets)
             return await self._attach(session, octets, item)
 
     async def _by_rendezvous(self, octets: Octets) -> Outcome | None:
@@ -160,7 +160,7 @@ class Attempt:
             return None
         try:
             if transfer.kind is Kind.SHARE:
-                return await self._offer(session, octets, await self._item())
+                return await self._offer(session, octets)
             reply = await letter.send(
                 session, await self._letter(), octets, self._tally
             )
@@ -213,10 +213,8 @@ class Attempt:
             return session
 
     async def _item(self) -> Item:
-        account, item = self._transfer.account_id, self._transfer.item_id
-        if account is None or item is None:
-            raise NotFoundError("a share without an item")
-        return await self._means.store.index.read(items.get, account, item)
+        index = self._means.store.index
+        return await index.read(versions.brought_by, self._transfer.id)
 
     async def _goods(self) -> Parcel:
         """Return what is to be pushed."""
@@ -225,11 +223,11 @@ class Attempt:
             goods = await parcel.kept(transfer, store)
             self._kept = goods.blob
             return goods
-        item = await self._item()
+        hostname = self._means.identity.hostname
+        item, goods = await parcel.frozen(transfer, hostname, store)
         if transfer.ticket_size is not None and item.size > transfer.ticket_size:
             raise ReplyError(TOO_LARGE_FOR_TICKET)
-        hostname = self._means.identity.hostname
-        return await parcel.frozen(transfer, item, hostname, store)
+        return goods
 
     # -- what an attempt can do but for pushing ----------------------------------------
 
@@ -259,11 +257,11 @@ class Attempt:
             transfer.sender, transfer.recipient, content.rope, transfer.smtputf8
         )
 
-    async def _offer(self, session: Session, octets: Octets, item: Item) -> Outcome:
+    async def _offer(self, session: Session, octets: Octets) -> Outcome:
         """Seed 207: only the offer leaves, no octet of the content."""
         transfer, means = self._transfer, self._means
         hostname, now = means.identity.hostname, means.store.clock()
-        goods = await parcel.frozen(transfer, item, hostname, means.store)
+        item, goods = await parcel.frozen(transfer, hostname, means.store)
         facts = Facts(f"{transfer.id}.offer@{hostname}", now, transfer.trace)
         picture = await parcel.picture(means.store, item)
         composed = parcel.offer(transfer, item, goods, facts, picture)

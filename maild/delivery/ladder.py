@@ -87,7 +87,10 @@ class Ladder:
             return await self.called(route) or await self._joined(route)
         except ReplyError as error:
             if closed.reply == TOO_SLOW:  # slow is better than nothing
-                return await self._means.client.connect(route, level)
+                try:
+                    return await self._means.client.connect(route, level)
+                except (UnreachableError, InsecureError) as late:
+                    closed = late
             via = self._transfer.via or CALLED
             why = f"{closed.reply.text}; by way of {via}: "
             reply = Reply(451, closed.reply.detail, why + error.reply.text)

@@ -22,9 +22,10 @@ from maild.mail.compose import (
 from maild.mail.offer import Offer
 from maild.mail.plain import media_type
 from maild.mail.reply import Reply
-from maild.store import messages, transfers
+from maild.store import messages, transfers, versions
 from maild.store.errors import NotFoundError
 from maild.store.house import Store
+from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.rope import Base64, Constant, Raw, Rope
 from maild.store.transfers import Transfer
@@ -74,25 +75,31 @@ class Parcel:
         return max(0, min(self.size, position - len(self.head)))
 
 
-async def frozen(transfer: Transfer, item: Item, hostname: str, store: Store) -> Parcel:
-    """Return the push of an item, the same octets on every attempt.
+async def frozen(
+    transfer: Transfer, hostname: str, store: Store
+) -> tuple[Item, Parcel]:
+    """Return what a share brings, and its push: the same octets on every attempt.
 
     Frozen per item and destination domain, so it names no recipient and holds no note.
     """
     now = store.clock()
+    item, head, tail = await store.index.write(
+        _freeze, transfer, ids.boundary(), hostname, now
+    )
+    return item, Parcel(head, tail, item.blob_id, item.size, item.sha256 or None)
+
+
+def _freeze(
+    tx: Tx, transfer: Transfer, boundary: str, hostname: str, now: float
+) -> tuple[Item, bytes, bytes]:
+    """Return an item with its frame, in one job: no new version comes between."""
+    item = versions.brought_by(tx, transfer.id)
     facts = ItemFacts(item.id, item.name, item.type, item.size, None, transfer.sender)
     head, tail = push_frame(
-        facts, ids.boundary(), Facts(f"{item.id}@{hostname}", now, transfer.trace)
+        facts, boundary, Facts(f"{item.id}@{hostname}", now, transfer.trace)
     )
-    head, tail = await store.index.write(
-        transfers.freeze_rendering,
-        item.id,
-        transfer.recipient.domain,
-        head,
-        tail,
-        now,
-    )
-    return Parcel(head, tail, item.blob_id, item.size, item.sha256 or None)
+    domain = transfer.recipient.domain
+    return item, *transfers.freeze_rendering(tx, item.id, domain, head, tail, now)
 
 
 async def kept(transfer: Transfer, store: Store) -> Parcel:

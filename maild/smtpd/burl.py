@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a BURL names: an item of the submitter's own Library (RFC 4468)."""
+"""What a BURL names: an item of the submitter's own Library (RFC 4468), to share."""
 
 from __future__ import annotations
 
 from maild.mail.address import AddressError, parse_address
 from maild.mail.reply import ReplyError
+from maild.mail.transfer import Lifetimes
 from maild.smtpd import replies
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Transaction
-from maild.store import items, mailboxes
+from maild.store import items, mailboxes, transfers, versions
 from maild.store.accounts import Account
 from maild.store.index import Tx
 from maild.store.items import Item
+from maild.store.transfers import FreshShare, Transfer
 from maild.wire.imap_url import ImapUrl, UrlError, parse_imap_url
 from maild.wire.smtp import BAD_BURL
 
@@ -42,6 +44,41 @@ async def item_named(listener: Listener, account: Account, url: str) -> Item:
     if item is None or found.section not in (None, item.section):
         raise ReplyError(replies.BURL_NOT_FOUND)
     return item
+
+
+def queue_shares(
+    tx: Tx,
+    transaction: Transaction,
+    item: Item,
+    account: Account,
+    fresh: list[FreshShare],
+    lifetimes: Lifetimes,
+    now: float,
+    *,
+    note: str,
+    via: str,
+    confirm: int,
+) -> tuple[Item, list[Transfer]]:
+    """Share what was named with every recipient, though it may be replaced since then.
+
+    A job.  Raises `NotFoundError` when it is gone.
+    """
+    item = versions.as_read(tx, item)
+    return item, [
+        transfers.share(
+            tx,
+            account.id,
+            item.id,
+            recipient.address,
+            names,
+            lifetimes,
+            now,
+            note=note,
+            via=via,
+            confirm=confirm,
+        )
+        for recipient, names in zip(transaction.recipients, fresh, strict=True)
+    ]
 
 
 def _is_own(listener: Listener, account: Account, url: ImapUrl) -> bool:

@@ -14,7 +14,7 @@ from maild.mail.address import AddressError, mail_domain
 from maild.mail.reply import Reply, ReplyError
 from maild.mail.structure import Part
 from maild.mail.transfer import LONGEST_CONFIRMATION, Kind, Lifetimes
-from maild.smtpd import asking, kept, replies
+from maild.smtpd import asking, burl, kept, replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
@@ -29,7 +29,7 @@ from maild.store import (
 )
 from maild.store.accounts import Account
 from maild.store.blobs import Sealed
-from maild.store.errors import ExistsError
+from maild.store.errors import ExistsError, NotFoundError
 from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.trace import TraceEvent
@@ -166,50 +166,22 @@ async def _share(
     """Queue ``item`` for every recipient; the content stays where it is."""
     fresh = [FreshShare(ids.queue_id(), ids.nonce()) for _ in transaction.recipients]
     job = partial(
-        _queue_shares,
+        burl.queue_shares,
         note=_note(arrived) if arrived else "",
         via=_via(arrived) if arrived else "",
         confirm=_confirm(arrived.share["Confirm"]) if arrived else 0,
     )
     try:
-        queued = await listener.store.index.write(
+        item, queued = await listener.store.index.write(
             job, transaction, item, account, fresh, listener.lifetimes, now
         )
     except ExistsError as error:
         raise ReplyError(replies.BEING_SENT) from error
+    except NotFoundError as error:
+        raise ReplyError(replies.BURL_NOT_FOUND) from error
     if item.is_live:
         return Reply(250, "0.0", f"{queued[0].id} goes out when it is closed")
     return responsibility(queued[0].id, item.size, item.sha256)
-
-
-def _queue_shares(
-    tx: Tx,
-    transaction: Transaction,
-    item: Item,
-    account: Account,
-    fresh: list[FreshShare],
-    lifetimes: Lifetimes,
-    now: float,
-    *,
-    note: str,
-    via: str,
-    confirm: int,
-) -> list[Transfer]:
-    return [
-        transfers.share(
-            tx,
-            account.id,
-            item.id,
-            recipient.address,
-            names,
-            lifetimes,
-            now,
-            note=note,
-            via=via,
-            confirm=confirm,
-        )
-        for recipient, names in zip(transaction.recipients, fresh, strict=True)
-    ]
 
 
 def _via(arrived: Arrived) -> str:

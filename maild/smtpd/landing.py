@@ -13,7 +13,6 @@ from functools import partial
 
 from maild import delivery_log, ids
 from maild.mail.compose import digest_in
-from maild.mail.monitor import Facts
 from maild.mail.offer import Answer, Offer, Withdrawal
 from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import filing, forwarding, inbox, kept, passing, replies
@@ -127,7 +126,7 @@ async def _take_in(
     reply = filing.responsibility(transaction.id, *arrived.landed)
     facts = await listener.monitor.facts(transaction, arrived)
     if transaction.is_relayed:
-        return await _pass_on(listener, transaction, arrived, facts, now)
+        return await passing.take(listener, transaction, arrived, facts, now)
     if isinstance(facts, Answer) and await _hear(listener, transaction, facts, now):
         return reply
     if isinstance(facts, Withdrawal) and await _forgo(
@@ -143,26 +142,6 @@ async def _take_in(
         inbox.keep_mail, transaction, arrived, offered, fresh, now
     )
     return reply
-
-
-async def _pass_on(
-    listener: Listener,
-    transaction: Transaction,
-    arrived: Arrived,
-    facts: Facts | None,
-    now: float,
-) -> Reply:
-    """Take what others have for each other, to bring it to the recipient's server."""
-    if facts is None:
-        raise ReplyError(replies.RELAYING_DENIED)
-    patience = listener.lifetimes.queue
-    given_up = await listener.store.index.write(
-        passing.pass_on, transaction, arrived, facts, patience, now
-    )
-    if given_up is not None:
-        await forwarding.give_up(listener, *given_up)
-    listener.monitor.judged(transaction, facts, "passed")
-    return filing.responsibility(transaction.id, *arrived.landed)
 
 
 # A push

@@ -12,14 +12,15 @@ from dataclasses import replace
 from maild.mail.address import Address
 from maild.mail.monitor import MOST_OCTETS, REPLIES, Cause, Facts
 from maild.mail.offer import Answer, Offer, Withdrawal
-from maild.mail.reply import ReplyError
+from maild.mail.reply import Reply, ReplyError
 from maild.mail.transfer import Kind
-from maild.smtpd import replies
+from maild.smtpd import forwarding, replies
 from maild.smtpd.arrived import Arrived
-from maild.smtpd.filing import told
+from maild.smtpd.filing import responsibility, told
 from maild.smtpd.listener import Listener
 from maild.smtpd.transaction import Recipient, Transaction
-from maild.store import exchanges, forwarding, messages, passages, transfers
+from maild.store import exchanges, messages, passages, transfers
+from maild.store import forwarding as kept
 from maild.store.errors import ExistsError
 from maild.store.index import Tx
 from maild.store.passages import Passage
@@ -43,6 +44,30 @@ def admit(listener: Listener, transaction: Transaction, address: Address) -> Non
     transaction.is_relayed = True
     transaction.size_limit = MOST_OCTETS
     transaction.recipients.append(Recipient(address, None))
+
+
+async def take(
+    listener: Listener,
+    transaction: Transaction,
+    arrived: Arrived,
+    facts: Facts | None,
+    now: float,
+) -> Reply:
+    """Take what others have for each other, to bring it to the recipient's server."""
+    if facts is None:
+        raise ReplyError(replies.RELAYING_DENIED)
+    patience = listener.lifetimes.queue
+    given_up = await listener.store.index.write(
+        pass_on, transaction, arrived, facts, patience, now
+    )
+    if given_up is not None:
+        await forwarding.give_up(listener, *given_up)
+    if isinstance(facts, Answer) and facts.accepted and listener.turns is not None:
+        listener.turns.meeting.accepted(
+            (facts.offer_id, facts.sender.key, facts.recipient.key)
+        )
+    listener.monitor.judged(transaction, facts, "passed")
+    return responsibility(transaction.id, *arrived.landed)
 
 
 def pass_on(
@@ -109,7 +134,7 @@ def _withdrawn(tx: Tx, withdrawal: Withdrawal, now: float) -> GivenUp:
     passage = passages.withdrawn(tx, withdrawal, now)
     if passage is None:
         raise ReplyError(replies.RELAYING_DENIED)
-    return passage, forwarding.withdrawn(tx, passage, now)
+    return passage, kept.withdrawn(tx, passage, now)
 
 
 def _word(facts: Facts) -> str:

@@ -32,6 +32,8 @@ class Appointment:
     """Domain of the server where the ends meet; "" is here."""
     brought_by: str = ""
     """Id of the transfer that brings it from here; "" when another server does."""
+    is_accepted: bool = True
+    """Whether its answer has passed here, too; it may go another way."""
 
     @property
     def is_ours(self) -> bool:
@@ -52,7 +54,8 @@ def passing(tx: Tx, offer_id: str, now: float) -> list[Appointment]:
     rows = tx.all(
         """SELECT offer_id, sender, recipient, nonce, size, octets, trace, '',
             coalesce((SELECT id FROM transfer WHERE id = passage.kept
-                AND finished IS NULL AND held = 0), '')
+                AND finished IS NULL AND held = 0), ''),
+            state = 'accepted'
         FROM passage WHERE offer_id = ?1 AND state IN ('offered', 'accepted')
             AND max(expires, coalesce(ticket_until, 0)) > ?2
         ORDER BY created LIMIT ?3""",
@@ -60,7 +63,7 @@ def passing(tx: Tx, offer_id: str, now: float) -> list[Appointment]:
         now,
         ALIKE,
     )
-    return [_from_row(row) for row in rows]
+    return [replace(_from_row(row[:-1]), is_accepted=bool(row[-1])) for row in rows]
 
 
 def outgoing(tx: Tx, transfer_id: str) -> list[Appointment]:

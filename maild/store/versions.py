@@ -56,6 +56,29 @@ def replaceable(tx: Tx, library_id: int, uid: int) -> Item:
     return item
 
 
+def brought_by(tx: Tx, transfer_id: str) -> Item:
+    """Return what a transfer brings as of now.
+
+    Its claim may be older: who has it keeps the item's id, and that is the next
+    version's since.  Raises `NotFoundError`.
+    """
+    transfer = transfers.get(tx, transfer_id)
+    if transfer.account_id is None or transfer.item_id is None:
+        raise NotFoundError("a share without an item")
+    return items.get(tx, transfer.account_id, transfer.item_id)
+
+
+def as_read(tx: Tx, item: Item) -> Item:
+    """Return ``item`` with the content that it had when it was read, wherever it is.
+
+    Raises `NotFoundError` when it is gone, or was replaced and not kept.
+    """
+    now = items.get(tx, item.account_id, item.id)
+    if now.version == item.version:
+        return now
+    return items.get(tx, item.account_id, _name_aside(item))
+
+
 def following(item: Item) -> Item:
     """Return ``item`` as its next version; content and digest are not in it yet.
 
@@ -126,9 +149,13 @@ def _aside(tx: Tx, old: Item, library_id: int, uid: int, now: float) -> int:
     return new
 
 
+def _name_aside(old: Item) -> str:
+    return f"{old.id}.{old.version}"
+
+
 def _put_aside(tx: Tx, old: Item, versions_uid: int) -> None:
     """Make what an item was an item of its own; it takes over what is under way."""
-    aside = f"{old.id}.{old.version}"
+    aside = _name_aside(old)
     tx.run(
         """INSERT INTO item (id, account_id, own, content_id, blob_id, section, name,
             type, size, sha256, number, code, terminal, sender, trace, created, version,

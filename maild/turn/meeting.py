@@ -2,7 +2,8 @@
 """Where the two ends of an offer meet: who is first waits, the second joins them.
 
 One connection of each end: who comes again has lost its old one, whatever that says.
-Nothing is kept here but the connections themselves, and there are only so many.
+Nothing is kept here but the connections themselves, and there are only so many: who
+comes then may have the place of who has more (`maild.turn.places`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from maild.store.house import Store
 from maild.store.index import Tx
 from maild.store.trace import TraceEvent
 from maild.turn.gate import Party
+from maild.turn.places import Place, who_makes_way
 from maild.turn.splice import Half, Splice, Why
 from maild.wire.smtp_reply import format_reply
 
@@ -45,9 +47,16 @@ _Key = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Waiting:
+    place: Place
     half: Half
     met: asyncio.Future[Splice | None]
     """None: the source will not come by another connection."""
+
+
+@dataclass(slots=True)
+class _Joined:
+    place: Place
+    splice: Splice
 
 
 def budget(appointment: Appointment) -> int:
@@ -64,7 +73,7 @@ class Meeting:
         self._most = most
         self._idle = idle
         self._waiting: dict[tuple[_Key, End], _Waiting] = {}
-        self._joined: dict[_Key, Splice] = {}
+        self._joined: dict[_Key, _Joined] = {}
 
     @property
     def connections(self) -> int:
@@ -89,9 +98,16 @@ class Meeting:
             splice = self._joined_by(appointment, end, half, other.half)
             other.met.set_result(splice)
             return splice
+        place = Place(key, appointment.is_accepted)
         if self.connections >= self._most:
-            raise ReplyError(TOO_MANY)
-        return await self._wait((key, end), half, patience)
+            self._make_way(place)
+        return await self._wait(place, end, half, patience)
+
+    def accepted(self, key: _Key) -> None:
+        """Note that an offer's answer has passed, which may have been overtaken."""
+        for place in self._places():
+            if place.key == key:
+                place.is_accepted = True
 
     def dismiss(self, key: _Key) -> None:
         """Let a destination ask again: its content is here now."""
@@ -100,10 +116,10 @@ class Meeting:
             waiting.met.set_result(None)
 
     async def _wait(
-        self, place: tuple[_Key, End], half: Half, patience: float
+        self, place: Place, end: End, half: Half, patience: float
     ) -> Splice | None:
-        waiting = _Waiting(half, asyncio.get_running_loop().create_future())
-        self._waiting[place] = waiting
+        met = asyncio.get_running_loop().create_future()
+        waiting = self._waiting[place.key, end] = _Waiting(place, half, met)
         either: list[asyncio.Future[Any]] = [waiting.met, half.gone]
         try:
             await asyncio.wait(
@@ -112,8 +128,8 @@ class Meeting:
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
-            if self._waiting.get(place) is waiting:
-                del self._waiting[place]
+            if self._waiting.get((place.key, end)) is waiting:
+                del self._waiting[place.key, end]
         if waiting.met.done():
             return waiting.met.result()
         if half.gone.done():
@@ -125,10 +141,31 @@ class Meeting:
         waiting = self._waiting.pop((key, end), None)
         if waiting is not None:
             waiting.met.set_exception(ReplyError(DISPLACED, hang_up=True))
-        splice = self._joined.get(key)
-        if splice is not None:
-            splice.end(Why.DISPLACED)
-            self._joined.pop(key, None)
+        self._part(key)
+
+    def _part(self, key: _Key) -> None:
+        joined = self._joined.pop(key, None)
+        if joined is not None:
+            joined.splice.end(Why.DISPLACED)
+
+    def _places(self) -> list[Place]:
+        """Return all places: those of who waits and of who is joined, oldest first."""
+        waiting = [each.place for each in self._waiting.values()]
+        return waiting + [each.place for each in self._joined.values()]
+
+    def _make_way(self, newcomer: Place) -> None:
+        """Let somebody who has more make way; raise if nobody has."""
+        place = who_makes_way(self._places(), newcomer)
+        if place is None:
+            raise ReplyError(TOO_MANY)
+        if place.is_joined:
+            self._part(place.key)
+            return
+        for end in End:
+            waiting = self._waiting.get((place.key, end))
+            if waiting is not None and waiting.place is place:
+                del self._waiting[place.key, end]
+                waiting.met.set_exception(ReplyError(TOO_MANY))
 
     def _joined_by(
         self, appointment: Appointment, end: End, half: Half, other: Half
@@ -143,7 +180,8 @@ class Meeting:
                 index.submit(appointments.passed, appointment, count)
             ),
         )
-        self._joined[appointment.key] = splice
+        place = Place(appointment.key, appointment.is_accepted, is_joined=True)
+        self._joined[appointment.key] = _Joined(place, splice)
         splice.done.add_done_callback(self._over(appointment, splice))
         half.transport.write(_WELCOME[end])
         other.transport.write(_WELCOME[end.other])
@@ -153,7 +191,8 @@ class Meeting:
         self, appointment: Appointment, splice: Splice
     ) -> Callable[[asyncio.Future[Why]], None]:
         def over(done: asyncio.Future[Why]) -> None:
-            if self._joined.get(appointment.key) is splice:
+            joined = self._joined.get(appointment.key)
+            if joined is not None and joined.splice is splice:
                 del self._joined[appointment.key]
             delivery_log.spliced(
                 appointment.offer_id,

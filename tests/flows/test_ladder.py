@@ -156,7 +156,9 @@ def test_a_stranger_gets_nowhere_by_the_rendezvous(tmp_path: Path) -> None:
                 (b"ATRN b.example", b"530"),
                 (b"AUTH PLAIN AHgAeA==", b"504"),
                 (b"MAIL FROM:<x@stranger.example>", b"250"),
-                (b"RCPT TO:<bob@b.example>", b"550"),
+                (b"RCPT TO:<bob@b.example>", b"250"),  # whoever that is
+                (b"DATA", b"354"),
+                (b"Subject: hello\r\n\r\nhello\r\n.", b"550"),
             ):
                 words.write(said + b"\r\n")
                 words.flush()

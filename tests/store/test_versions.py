@@ -130,6 +130,25 @@ def test_transfers_under_way_keep_their_version(
     assert room.is_sound()
 
 
+def test_what_was_read_before_is_found_where_it_is(
+    room: Room, alice: int, item: Item
+) -> None:
+    """Whoever has waited since holds an id that is the next version's by now."""
+    share = room.share(alice, item)
+    second = renew(room, item, b"2" * 100_000)
+    for found in (
+        room.read(versions.brought_by, share.id),
+        room.read(versions.as_read, item),
+    ):
+        assert (found.blob_id, found.id) == (item.blob_id, f"{item.id}.1")
+    assert room.read(versions.as_read, second).blob_id == second.blob_id
+    room.write(items.remove, alice, f"{item.id}.1", START)
+    with pytest.raises(NotFoundError):
+        room.read(versions.as_read, item)
+    with pytest.raises(NotFoundError):
+        room.read(versions.brought_by, share.id)
+
+
 def test_only_so_many_are_kept(room: Room, alice: int, item: Item) -> None:
     for number in range(2, 7):
         item = renew(room, item, bytes([number]) * 100_000, kept=2)

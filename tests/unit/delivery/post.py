@@ -12,7 +12,7 @@ from maild.mail.compose import Facts, ItemFacts, item_stub
 from maild.mail.offer import Answer
 from maild.mail.structure import Part, Structure
 from maild.mail.transfer import Kind, Lifetimes
-from maild.store import accounts, items, messages, transfers
+from maild.store import accounts, items, messages, transfers, versions
 from maild.store.accounts import ScramKeys
 from maild.store.blobs import Sealed
 from maild.store.house import Store
@@ -20,6 +20,7 @@ from maild.store.index import Tx
 from maild.store.items import Item
 from maild.store.rope import Constant, Raw, Rope
 from maild.store.transfers import FreshShare, Transfer
+from maild.store.versions import Successor
 from tests.unit.delivery.rig import ALICE, BOB
 
 KEYS = ScramKeys(b"salt", 4096, b"stored", b"server")
@@ -83,6 +84,24 @@ class Post:
         stub = item_stub(facts, ALICE, Facts(f"{item.id}@a.example", now, item.trace))
         self.made.append(item.id)
         return items.add(tx, item, stub, inbox=None, now=now)
+
+    async def replace(self, item: Item, sealed: Sealed) -> Item:
+        """Give an item its next version, as REPLACE does."""
+        new = replace(
+            versions.following(item),
+            blob_id=sealed.id,
+            size=sealed.size,
+            sha256=sealed.sha256,
+        )
+        rope = Rope((Constant(b"\r\n"), Raw(sealed.id, 0, sealed.size)))
+        facts = ItemFacts(new.id, new.name, new.type, new.size, new.sha256, None)
+        about = Facts(f"{new.id}@a.example", self.clock(), new.trace)
+        stub = item_stub(facts, ALICE, about)
+        one = Successor(new, rope, structure(rope.size), stub, ("\\Seen",), 10)
+        assert item.library_uid is not None
+        return await self.store.index.write(
+            versions.succeed, item.library_uid, one, self.clock()
+        )
 
     async def share(
         self, item: Item, to: Address = BOB, *, confirm: float = 0.0

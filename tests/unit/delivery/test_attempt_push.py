@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from maild.delivery.ladder import Ladder
+from maild.delivery.route import Route
 from maild.mail.offer import proof
 from maild.mail.transfer import State
 from maild.store import trace
-from tests.unit.delivery.attempts import Rig, only_line
+from maild.store.items import Item
+from tests.unit.delivery.attempts import Rig, facts_of, only_line
 from tests.unit.delivery.peer import (
     Peer,
     make_certificate,
@@ -157,3 +161,60 @@ async def test_more_than_was_accepted_is_never_sent(rig: Rig) -> None:
         after = await rig.attempt(peer)
     assert (after.state, after.status) == (State.FAILED, "5.7.1")
     assert peer.connections == 0
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_what_was_offered_is_pushed_though_it_is_replaced_meanwhile(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, cut: bool
+) -> None:
+    """In the time between claim and connection; by the same octets, if it goes on."""
+    old, new = noise(3 * 2**20), b"new" * 2**20
+    item = await rig.post.item(put(rig.store, old))
+    share = await rig.post.share(item)
+    have = b""
+    async with Peer(tls=rig.certificate.context).serving() as peer:
+        await rig.attempt(peer)
+        await rig.post.accepted(share)
+        if cut:
+            peer.drop_at = 2**20
+            rig.clock.now = (await rig.attempt(peer)).due
+            have, peer.drop_at = bytes(peer.partial), None
+            peer.offset = len(have)
+        monkeypatch.setattr(Ladder, "find", replacing(rig, item, new))
+        after = await rig.attempt(peer)
+    assert (after.state, after.item_id) == (State.SENT, f"{item.id}.1")
+    whole = have + peer.messages[1]
+    assert old in whole
+    assert (item.sha256 or "-").encode() in whole[-400:]
+
+
+async def test_the_offer_is_of_what_was_shared_though_it_is_replaced_meanwhile(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = noise(300_000), b"new" * 2**20
+    item = await rig.post.item(put(rig.store, old))
+    share = await rig.post.share(item)
+    monkeypatch.setattr(Ladder, "find", replacing(rig, item, new))
+    async with Peer(tls=rig.certificate.context).serving() as peer:
+        await rig.attempt(peer)
+        offer = facts_of(peer.messages[0])
+        assert (offer.size, offer.sha256) == (len(old), item.sha256)
+        await rig.post.accepted(share, offer.size)
+        after = await rig.attempt(peer)
+    assert after.state is State.SENT
+    assert old in peer.messages[1]
+
+
+def replacing(
+    rig: Rig, item: Item, octets: bytes
+) -> Callable[[Ladder], Awaitable[Route]]:
+    """Return what finds a route while somebody replaces the item, the first time."""
+    find = Ladder.find
+    left = [item]
+
+    async def found(ladder: Ladder) -> Route:
+        while left:
+            await rig.post.replace(left.pop(), put(rig.store, octets))
+        return await find(ladder)
+
+    return found

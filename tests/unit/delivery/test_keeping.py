@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from maild.delivery import ladder
+from maild.delivery.route import Route, Stop
+from maild.delivery.settings import PeerSettings
 from maild.mail.transfer import State
 from maild.store import transfers
 from maild.store.transfers import Transfer
@@ -67,6 +74,27 @@ async def away(tmp_path: Path, both: Certificate) -> AsyncIterator[Away]:
             yield rig
 
 
+@pytest.fixture
+def dropped() -> Iterator[int]:
+    """Return a port where the kernel drops what would connect: its queue is full."""
+    with ExitStack() as stack:
+        held = stack.enter_context(socket.socket())
+        held.bind(("127.0.0.1", 0))
+        held.listen(0)
+        for _ in range(4):
+            filling = stack.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex(held.getsockname())
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def impatience(away: Away, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait for long."""
+    monkeypatch.setattr(ladder, "PATIENCE", 0.1)
+    away.settings = replace(away.settings, connect_timeout=0.3)
+
+
 async def test_it_is_kept_after_a_while_and_not_before(away: Away, closed: int) -> None:
     first = await away.attempt(closed)
     assert (first.state, first.away) == (State.DEFERRED, away.clock.now)
@@ -77,6 +105,51 @@ async def test_it_is_kept_after_a_while_and_not_before(away: Away, closed: int) 
     after = await away.again(closed, 1)
     assert (after.state, after.route) == (State.SENT, "kept@rcs.example")
     assert CONTENT in away.peer.messages[0]
+
+
+async def test_it_is_kept_for_a_server_that_drops_packets(
+    away: Away, dropped: int, impatience: None
+) -> None:
+    first = await away.attempt(dropped)
+    assert (first.state, first.away) == (State.DEFERRED, away.clock.now)
+    assert "timed out; by way of rcs.example: " in first.reply
+    after = await away.again(dropped, AFTER)
+    assert (after.state, after.route) == (State.SENT, "kept@rcs.example")
+
+
+async def test_one_of_several_drops_packets(
+    away: Away,
+    dropped: int,
+    closed: int,
+    both: Certificate,
+    impatience: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Away are all of them, or none."""
+    ports = [dropped, closed]
+
+    async def find(_: ladder.Ladder) -> Route:
+        local = ip_address("127.0.0.1")
+        stops = tuple(Stop("b.example", local, port) for port in ports)
+        return Route("b.example", stops, PeerSettings())
+
+    monkeypatch.setattr(ladder.Ladder, "find", find)
+    first = await away.attempt(closed)
+    assert (first.state, first.away) == (State.DEFERRED, away.clock.now)
+    async with Peer(tls=both.context).serving() as direct:
+        ports[1] = direct.port
+        after = await away.again(closed, AFTER)
+    assert (after.state, after.route) == (State.SENT, "direct")
+    assert "MAIL" not in away.peer.verbs
+
+
+async def test_who_is_slow_without_the_right_tls_is_there(
+    away: Away, impatience: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder, "PATIENCE", 0.0)
+    async with Peer().serving() as direct:
+        after = await away.attempt(direct.port)
+    assert (after.state, after.status, after.away) == (State.DEFERRED, "4.7.4", None)
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT"])

@@ -45,20 +45,24 @@ async def passes(station: Live, offer_id: str = OFFER.id, *, spent: int = 0) -> 
     offer = replace(OFFER, id=offer_id)
     index = station.store.index
     await index.write(passages.offered, offer, NOW)
-    answer = Answer(
+    passage = await index.write(passages.answered, answer(offer_id), NOW)
+    assert passage is not None
+    await index.write(passages.carried, passage, spent)
+
+
+def answer(offer_id: str) -> Answer:
+    """Return what bob answers who has made him an offer."""
+    return Answer(
         offer_id=offer_id,
-        nonce=offer.nonce,
+        nonce=OFFER.nonce,
         sender=STRANGER,
         recipient=BOB,
         accepted=True,
         ticket="ab" * 16,
         size=SIZE,
         expires=int(NOW) + 1000,
-        trace=offer.trace,
+        trace=OFFER.trace,
     )
-    passage = await index.write(passages.answered, answer, NOW)
-    assert passage is not None
-    await index.write(passages.carried, passage, spent)
 
 
 async def proves(

@@ -7,11 +7,17 @@ import hashlib
 import smtplib
 from asyncio import to_thread
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from maild.mail.structure import Part, Structure
 from maild.mail.transfer import Kind, State
+from maild.smtpd.kept import stub as small_stub
+from maild.store import versions
+from maild.store.items import Item
+from maild.store.rope import Constant, Raw, Rope
 from tests.unit.smtpd.live import ALICE, PASSWORD, Live, live
 from tests.unit.smtpd.speaker import Speaker, content, upload_of
 
@@ -155,6 +161,44 @@ async def test_a_note_goes_with_the_item(station: Live) -> None:
     (transfer,) = await station.transfers(station.alice)
     assert transfer.note == "Schön!"
     await speaker.close()
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+async def test_what_is_named_is_shared_though_it_is_replaced_meanwhile(
+    station: Live, kept: int
+) -> None:
+    speaker, url = await uploaded(station, content(70_000))
+    (item,) = await station.items(station.alice)
+    await speaker.envelope("carol@b.example", str(ALICE), "BODY=BINARYMIME")
+    await speaker.chunk(b"Subject: x\r\n" + FRAMED, 250, last=False)
+    await speaker.says(f"BURL {url}/;SECTION=1", 250)
+    await replaced(station, item, content(90_000), kept)
+    reply = await speaker.chunk(b"\r\n--b--\r\n", 250 if kept else 554)
+    found = await station.transfers(station.alice)
+    if kept:
+        assert f" 70000 octets sha-256 {item.sha256}" in reply.text
+        assert [(t.item_id, t.size) for t in found] == [(f"{item.id}.1", 70_000)]
+    else:
+        assert (reply.status, found) == ("5.6.6", [])
+    await speaker.close()
+
+
+async def replaced(station: Live, item: Item, octets: bytes, kept: int) -> None:
+    """Give an item its next version, as REPLACE does."""
+    writer = station.store.blobs.create(len(octets))
+    writer.append(octets)
+    blob = writer.seal()
+    new = versions.following(item)
+    new = replace(new, blob_id=blob.id, size=blob.size, sha256=blob.sha256)
+    rope = Rope((Constant(b"\r\n"), Raw(blob.id, 0, blob.size)))
+    part = Part("text", "plain", (), "7bit", 0, 0, rope.size)
+    shape = Structure(part, rope.size, (None,) * 10)
+    stub = small_stub(new, ALICE, "a.example", station.store.clock())
+    one = versions.Successor(new, rope, shape, stub, ("\\Seen",), kept)
+    assert item.library_uid is not None
+    await station.store.index.write(
+        versions.succeed, item.library_uid, one, station.store.clock()
+    )
 
 
 async def test_only_the_section_of_the_content(station: Live) -> None:

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from maild.mail.compose import Facts, answer_message
 from maild.mail.turn import End
 from maild.smtpd import turning
 from maild.store import passages
@@ -24,6 +25,7 @@ from tests.unit.smtpd.ends import (
     HOME,
     OFFER,
     SIZE,
+    answer,
     end_of,
     is_closed,
     met,
@@ -34,6 +36,7 @@ from tests.unit.smtpd.ends import (
 )
 from tests.unit.smtpd.live import BOB, NOW, STRANGER, Live, Streams, live
 from tests.unit.smtpd.speaker import PATIENCE, Speaker
+from tests.unit.smtpd.test_passing import passing
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +161,75 @@ async def test_only_so_many_wait(tmp_path: Path) -> None:
         await proves(second, End.DESTINATION, offer_id="offer-0002")
         await second.says("ATRN", 451)
         await second.says("NOOP", 250)
+
+
+async def waiting(
+    station: Live, offer_id: str, count: int, end: End = End.DESTINATION
+) -> Speaker:
+    """Let one end of an offer wait; then so many connections are here."""
+    speaker = await Speaker.hello(station)
+    assert (await proves(speaker, end, offer_id=offer_id)).code == 235
+    command = "ATRN" if end is End.DESTINATION else f"XCONNECT {HOME}"
+    speaker.send(f"{command}\r\n".encode())
+    await waits(station, count)
+    return speaker
+
+
+async def test_offers_that_nobody_has_answered_keep_no_content_out(
+    tmp_path: Path,
+) -> None:
+    async with live(tmp_path, turns=partial(turns, most=3)) as station:
+        names = [f"offer-100{n}" for n in range(3)]
+        for name in names:
+            offer = replace(OFFER, id=name)
+            await station.store.index.write(passages.offered, offer, NOW)
+        theirs = [
+            await waiting(station, name, count)
+            for count, name in enumerate(names, start=1)
+        ]
+        await passes(station)
+        source, destination = await met(station)
+        source.send(b"220 here\r\n")
+        assert (await destination.reply()).text == "here"
+        assert (await theirs[0].reply()).code == 451
+        await theirs[0].says("ATRN", 451)  # it holds as much as anybody
+        await theirs[0].says("NOOP", 250)
+
+
+async def test_an_answer_counts_for_who_waits_already(tmp_path: Path) -> None:
+    """The destination may call before its answer has passed."""
+    rendezvous = frozenset({"rcs.example"})
+    crowded = partial(turns, most=2)
+    async with live(tmp_path, turns=crowded, rendezvous=rendezvous) as station:
+        for name in ("offer-1001", "offer-1002"):
+            offer = replace(OFFER, id=name)
+            await station.store.index.write(passages.offered, offer, NOW)
+        first = await waiting(station, "offer-1001", 1)
+        second = await waiting(station, "offer-1002", 2)
+        said = answer_message(answer("offer-1001"), Facts("made@x", NOW, "t" * 16))
+        await passing(station, BOB, STRANGER, said.octets)
+        await passes(station)
+        third = await waiting(station, OFFER.id, 2)
+        assert (await second.reply()).code == 451
+        for name, speaker in (("offer-1001", first), (OFFER.id, third)):
+            source = await Speaker.hello(station)
+            await proves(source, End.SOURCE, offer_id=name)
+            await source.says(f"XCONNECT {HOME}", 250)
+            assert (await speaker.reply()).code == 250
+
+
+async def test_who_is_joined_makes_way_for_who_has_nothing(tmp_path: Path) -> None:
+    async with live(tmp_path, turns=partial(turns, most=2)) as station:
+        other = Appointment("offer-0002", BOB, STRANGER, OFFER.nonce, SIZE, 0, "trace")
+        await passes(station)
+        source, destination = await met(station)
+        turned = station.station._turns
+        assert turned is not None
+        half = Half(Mock(spec=asyncio.Transport), "peer")
+        party = Party("d.example", End.DESTINATION, other)
+        assert await turned.meeting.join(party, half, 0.0) is None
+        assert await is_closed(source)
+        assert await is_closed(destination)
 
 
 async def test_idle_connections_are_parted(tmp_path: Path) -> None:
