@@ -90,21 +90,13 @@ class Admission:
         """Promise room for the rest of a transaction, or keep it for later."""
         assert known.bound is not None
         try:
-            await self._promise(known, known.bound.account_id, known.ticket)
+            await self._listener.promises.make(
+                known, known.bound.account_id, known.ticket
+            )
         except BaseException:
             now = self._listener.store.clock()
             self._listener.checkpoints.lanes.keep(known, now)
             raise
-
-    async def _promise(
-        self, transaction: Transaction, account_id: int, ticket: Ticket | None
-    ) -> None:
-        size = transaction.mail.size
-        if size is None:
-            size = 0 if ticket is None else ticket.accepted.size
-        await self._listener.promises.make(
-            transaction, account_id, size, redeems=ticket is not None
-        )
 
     async def _known_push(
         self, new: Transaction, task: asyncio.Task[None] | None, *, tls: bool
@@ -208,7 +200,7 @@ class Admission:
         elif address.tag == LIBRARY_TAG and address.base.key == account.address.key:
             if transaction.recipients:
                 raise ReplyError(replies.TOO_MANY_RECIPIENTS)
-            await self._promise(transaction, account.id, None)
+            await self._listener.promises.make(transaction, account.id, None)
             transaction.is_upload = True
             if transaction.mail.transid is not None:
                 transaction.bound = _bound_upload(transaction.mail, account)
@@ -247,7 +239,8 @@ class Admission:
             ticket = await self._redeemed(transaction.mail, address)
         if ticket is not None:
             await self._admit_push(ticket, size, tls=tls)
-            await self._promise(transaction, account.id, ticket)  # before any octet
+            promises = self._listener.promises
+            await promises.make(transaction, account.id, ticket)  # before any octet
             transaction.bound = _bound_push(transaction.mail, ticket, address)
         elif size > transaction.size_limit:
             raise ReplyError(replies.NEEDS_OFFER)

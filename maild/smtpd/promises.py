@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from maild.mail.reply import Reply, ReplyError
 from maild.smtpd import replies
-from maild.smtpd.transaction import Transaction
+from maild.smtpd.transaction import Ticket, Transaction
 from maild.store import forwarding, quota
 from maild.store.blobs import INLINE
 from maild.store.checkpoints import NOBODY
@@ -60,13 +60,14 @@ class Promises:
         return len(self._made)
 
     async def make(
-        self, transaction: Transaction, account_id: int, size: int, *, redeems: bool
+        self, transaction: Transaction, account_id: int, ticket: Ticket | None
     ) -> None:
-        """Promise room for a message of ``size`` octets, or raise why there is none.
+        """Promise room for a message, or raise why there is none.
 
-        One that ``redeems`` an accepted offer waits, whatever its account may hold now.
+        One that redeems an accepted offer waits, whatever its account may hold now.
         """
-        new = _Promise(transaction, account_id, size, redeems)
+        size = _needed(transaction.mail.size or 0, account_id, ticket)
+        new = _Promise(transaction, account_id, size, ticket is not None)
         async with self._turn:  # or two would be promised the same
             if account_id == NOBODY:
                 await self._look_at_kept(new)
@@ -75,6 +76,7 @@ class Promises:
             if await asyncio.to_thread(self._room_for, new) < new.left:
                 raise ReplyError(replies.STORE_FULL)
             self._made[id(transaction)] = new
+            transaction.promised = size
 
     def give_back(self, transaction: Transaction) -> None:
         """End the promise made to a transaction, if there is one."""
@@ -93,7 +95,7 @@ class Promises:
         made = list(self._made.values())
         return self._store.blobs.free_space(
             sum(each.left for each in made),
-            sum(each.size for each in made if each.redeems),
+            sum(each.size for each in made if each.redeems and each.account_id),
         )
 
     def _coming(self, account_id: int) -> dict[str, int]:
@@ -135,6 +137,19 @@ class Promises:
         promised = sum(each.left for each in list(self._made.values()))
         room = self._store.blobs.room(promised)
         return room if new.redeems else min(room, self.free_space())
+
+
+def _needed(declared: int, account_id: int, ticket: Ticket | None) -> int:
+    """Return the octets to promise to a message that SIZE ``declared`` so large.
+
+    It may turn out larger (RFC 1870 §6.3), up to what was accepted, so that SIZE can
+    only raise this.  What is kept for others is counted to the last octet, its frame
+    included; for our own, the frame is small, like ordinary mail.
+    """
+    if ticket is None:
+        return declared
+    accepted = ticket.limit if account_id == NOBODY else ticket.accepted.size
+    return max(declared, accepted)
 
 
 def _refusal(found: quota.Room, size: int) -> Reply:

@@ -87,6 +87,7 @@ class Checkpoints:
                 None,
                 None,
                 lifetime,
+                transaction.promised,
             ),
             blob_key,
             shown(transaction, intake.front, intake.ours, self._hostname, now),

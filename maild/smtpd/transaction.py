@@ -57,6 +57,8 @@ class Transaction:
     size_limit: int
     quota_limit: int | None = field(default=None, init=False)
     """Most octets that the account can take, if it has a quota."""
+    promised: int = field(default=0, init=False)
+    """Octets of room that it was promised."""
     recipients: list[Recipient] = field(default_factory=list)
     client: str = ""
     """IP address that it comes from."""
