@@ -14,6 +14,7 @@ from maild.mail.number import is_number
 from maild.mail.reply import ReplyError
 from maild.smtpd import forwarding, passing, replies
 from maild.smtpd.listener import Listener
+from maild.smtpd.promises import promise
 from maild.smtpd.restart import key_of, key_of_push
 from maild.smtpd.trace_fields import trace_fields
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
@@ -90,13 +91,16 @@ class Admission:
         """Promise room for the rest of a transaction, or keep it for later."""
         assert known.bound is not None
         try:
-            await self._listener.promises.make(
-                known, known.bound.account_id, known.ticket
-            )
+            await self._promise(known, known.bound.account_id, known.ticket)
         except BaseException:
             now = self._listener.store.clock()
             self._listener.checkpoints.lanes.keep(known, now)
             raise
+
+    async def _promise(
+        self, transaction: Transaction, account_id: int, ticket: Ticket | None
+    ) -> None:
+        await promise(self._listener.promises, transaction, account_id, ticket)
 
     async def _known_push(
         self, new: Transaction, task: asyncio.Task[None] | None, *, tls: bool
@@ -200,7 +204,7 @@ class Admission:
         elif address.tag == LIBRARY_TAG and address.base.key == account.address.key:
             if transaction.recipients:
                 raise ReplyError(replies.TOO_MANY_RECIPIENTS)
-            await self._listener.promises.make(transaction, account.id, None)
+            await self._promise(transaction, account.id, None)
             transaction.is_upload = True
             if transaction.mail.transid is not None:
                 transaction.bound = _bound_upload(transaction.mail, account)
@@ -239,8 +243,7 @@ class Admission:
             ticket = await self._redeemed(transaction.mail, address)
         if ticket is not None:
             await self._admit_push(ticket, size, tls=tls)
-            promises = self._listener.promises
-            await promises.make(transaction, account.id, ticket)  # before any octet
+            await self._promise(transaction, account.id, ticket)  # before any octet
             transaction.bound = _bound_push(transaction.mail, ticket, address)
         elif size > transaction.size_limit:
             raise ReplyError(replies.NEEDS_OFFER)

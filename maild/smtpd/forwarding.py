@@ -18,6 +18,7 @@ from maild.smtpd import replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.filing import responsibility, told
 from maild.smtpd.listener import Listener
+from maild.smtpd.promises import promise
 from maild.smtpd.restart import key_of
 from maild.smtpd.transaction import Recipient, Ticket, Transaction
 from maild.store import forwarding, passages
@@ -63,7 +64,7 @@ async def admit(
     if transaction.recipients:
         raise ReplyError(replies.TOO_MANY_RECIPIENTS)
     ticket = _ticket(listener, transaction, found, tls=tls)
-    await listener.promises.make(transaction, NOBODY, ticket)
+    await promise(listener.promises, transaction, NOBODY, ticket)
     transaction.bound = _bound(mail, ticket, found.recipient)
     _redeems(transaction, ticket, found.recipient)
 

@@ -93,6 +93,11 @@ class Transaction:
         return self.received + (self.shared.size if self.shared else 0)
 
     @property
+    def taken(self) -> int:
+        """Octets that are on the device, or about to be."""
+        return 0 if self.intake is None else self.intake.taken
+
+    @property
     def front(self) -> bytes:
         """The peer's octets in front of the blob, as long as they are in memory."""
         return b"" if self.intake is None else self.intake.front[self.intake.ours :]
