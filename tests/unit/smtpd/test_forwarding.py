@@ -89,6 +89,14 @@ async def pushed(station: Live) -> None:
     await speaker.close()
 
 
+async def unused(station: Live) -> int:
+    """Return how many blobs nothing refers to."""
+    found: int = await station.store.index.write(
+        lambda tx: tx.value("SELECT count(*) FROM blob WHERE refs = 0")
+    )
+    return found
+
+
 async def kept(station: Live) -> Transfer:
     (found,) = [each for each in await queued(station) if each.is_kept]
     return found
@@ -239,6 +247,16 @@ async def test_nothing_is_kept_beyond_the_room_whatever_was_promised(
     assert (await kept(keeper)).size == SIZE
 
 
+async def test_what_is_refused_at_its_end_takes_no_room(keeper: Live) -> None:
+    """Not until the next gc either: what is kept would not count it."""
+    speaker = await Speaker.secure(keeper)
+    await speaker.says(mail(), 250)
+    await speaker.says(f"RCPT TO:<{BOB}>", 250)
+    await speaker.chunk(message(sha256="ab" * 32), 451)
+    await speaker.close()
+    assert await unused(keeper) == 0
+
+
 async def test_nothing_is_kept_where_that_is_off(tmp_path: Path) -> None:
     async with live(tmp_path, rendezvous=RENDEZVOUS) as station:
         await introduce(station)
@@ -255,10 +273,7 @@ async def test_a_withdrawal_removes_it(keeper: Live) -> None:
     await passing(keeper, ALICE, BOB, withdrawal_message(WITHDRAWAL, FACTS).octets)
     relay = await kept(keeper)
     assert (relay.state, relay.content_id) == (State.CANCELLED, None)
-    left = await keeper.store.index.write(
-        lambda tx: tx.value("SELECT count(*) FROM blob WHERE refs = 0")
-    )
-    assert left == 0
+    assert await unused(keeper) == 0
 
 
 async def test_its_sender_is_told_when_it_is_given_up(keeper: Live) -> None:
