@@ -30,6 +30,7 @@ from maild.login import Gate
 from maild.mail.address import parse_address
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
+from maild.promises import Promises
 from maild.queue.station import QueueStation
 from maild.smtpd.listener import Turns
 from maild.smtpd.server import SmtpStation
@@ -156,6 +157,7 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
     lifetimes = Lifetimes(config.queue.offer_lifetime, config.queue.lifetime)
     peers = peers_of(config, identity)
     visitors, callers = Visitors(), Callers()
+    promises = Promises(store, config.rendezvous.kept_octets)
     return {
         "smtpd": SmtpStation(
             config.smtp,
@@ -170,10 +172,13 @@ def compose(config: Configuration, store: Store, identity: Identity) -> dict[str
                 config.rendezvous.open_requests,
             ),
             Keeping(config.rendezvous.kept_octets, config.rendezvous.kept_for),
+            promises=promises,
             turns=turns_of(config, store, callers),
             visitors=visitors,
         ).run,
-        "imapd": ImapStation(config.imap, lifetimes, identity, store, gate).run,
+        "imapd": ImapStation(
+            config.imap, lifetimes, identity, store, gate, promises=promises
+        ).run,
         "queue": QueueStation(config.queue, identity, store).run,
         "delivery": DeliveryStation(
             config.delivery, peers, identity, store, callers=callers

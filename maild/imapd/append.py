@@ -17,14 +17,13 @@ from maild import ids
 from maild.imapd.connection import ClosedError
 from maild.imapd.filing import Filing
 from maild.imapd.flags import check_flags
-from maild.imapd.incoming import PIECE, Incoming, Reference, Text
+from maild.imapd.incoming import Incoming, Reference, Text
 from maild.imapd.mailboxes import take_name
 from maild.imapd.outcome import Done
 from maild.imapd.session import Session, Verb
 from maild.imapd.url_parts import Source, resolve
 from maild.mail.reply import ReplyError
 from maild.store import mailboxes, messages, quota
-from maild.store.errors import OverQuotaError, StoreFullError
 from maild.store.index import Tx
 from maild.store.mailboxes import Mailbox
 from maild.store.meaning import MADE_BY_US, SHARE
@@ -145,14 +144,19 @@ async def filed(
     except BaseException:
         await asyncio.shield(asyncio.to_thread(filing.abandon))
         raise
+    finally:
+        session.house.promises.give_back(pouring)
 
 
 class _Pouring:
-    """Brings the parts of one message into its `Filing`."""
+    """Brings the parts of one message into its `Filing`; its room is promised."""
 
     def __init__(self, session: Session, filing: Filing, limit: int, tag: str) -> None:
+        self.id = ids.queue_id()
         self.size = 0
-        """Octets so far."""
+        """Octets so far, with the part that comes next."""
+        self.taken = 0
+        """Octets that have been filed."""
         self._session = session
         self._filing = filing
         self._limit = limit
@@ -165,6 +169,7 @@ class _Pouring:
         async with aclosing(incoming.octets()) as pieces:
             async for octets in pieces:
                 await _in_thread(self._filing.feed, octets)
+                self.taken += len(octets)
 
     async def reference(self, part: Reference) -> None:
         """Take what the store has."""
@@ -176,6 +181,7 @@ class _Pouring:
                 count = min(STRIDE, source.size - at)
                 start = source.start + at
                 await _in_thread(self._filing.copy, reader, start, count)
+                self.taken += count
                 await self._show_life(at + count, source)
 
     async def _show_life(self, done: int, source: Source) -> None:
@@ -186,15 +192,12 @@ class _Pouring:
             await self._session.status("*", "OK", "putting it together", code)
 
     async def _must_fit(self, more: int) -> None:
-        """Refuse a message that has become too large, before any octet of the part."""
-        store = self._session.store
+        """Promise room for a part before any octet of it, or refuse the message."""
         self.size += more
         if self.size > self._limit:
             raise NoError("the message is too large", "TOOBIG")
-        if not await store.index.read(quota.fits, self._session.owner.id, self.size):
-            raise OverQuotaError
-        if more > PIECE and await asyncio.to_thread(store.blobs.free_space) < more:
-            raise StoreFullError
+        session = self._session
+        await session.house.promises.make(self, session.owner.id, self.size)
 
 
 async def _in_thread(work: Callable[..., T], *arguments: object) -> T:

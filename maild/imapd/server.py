@@ -30,6 +30,7 @@ from maild.imapd.settings import ImapSettings
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
+from maild.promises import Promises
 from maild.store.house import Store
 from maild.wire.imap_read import LiteralHead
 from maild.wire.imap_write import status_line
@@ -67,8 +68,13 @@ class ImapStation:
         identity: Identity,
         store: Store,
         gate: Gate,
+        *,
+        promises: Promises | None = None,
     ) -> None:
-        self._house = House(settings, lifetimes, identity, store, gate)
+        if promises is None:  # nobody else promises anything in this process
+            promises = Promises(store)
+        self.promises = promises
+        self._house = House(settings, lifetimes, identity, store, gate, promises)
         self._clients: Counter[str] = Counter()
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, implicit TLS first; set once it has started."""

@@ -22,6 +22,7 @@ from maild.imapd.selected import LARGEST_REV1, News, Selected
 from maild.imapd.settings import ImapSettings
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
+from maild.promises import Promises
 from maild.store.accounts import Account
 from maild.store.errors import NotFoundError
 from maild.store.house import Store
@@ -60,6 +61,7 @@ class House:
     identity: Identity
     store: Store
     gate: Gate
+    promises: Promises
 
 
 Verb = Callable[["Session", Command], Awaitable[Done]]

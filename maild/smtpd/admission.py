@@ -14,6 +14,7 @@ from maild.mail.number import is_number
 from maild.mail.reply import ReplyError
 from maild.smtpd import forwarding, passing, replies
 from maild.smtpd.listener import Listener
+from maild.smtpd.promises import promise
 from maild.smtpd.restart import key_of, key_of_push
 from maild.smtpd.trace_fields import trace_fields
 from maild.smtpd.transaction import LIBRARY_TAG, Recipient, Ticket, Transaction
@@ -99,12 +100,7 @@ class Admission:
     async def _promise(
         self, transaction: Transaction, account_id: int, ticket: Ticket | None
     ) -> None:
-        size = transaction.mail.size
-        if size is None:
-            size = 0 if ticket is None else ticket.accepted.size
-        await self._listener.promises.make(
-            transaction, account_id, size, redeems=ticket is not None
-        )
+        await promise(self._listener.promises, transaction, account_id, ticket)
 
     async def _known_push(
         self, new: Transaction, task: asyncio.Task[None] | None, *, tls: bool

@@ -18,13 +18,14 @@ from maild.smtpd import replies
 from maild.smtpd.arrived import Arrived
 from maild.smtpd.filing import responsibility, told
 from maild.smtpd.listener import Listener
+from maild.smtpd.promises import promise
 from maild.smtpd.restart import key_of
 from maild.smtpd.transaction import Recipient, Ticket, Transaction
 from maild.store import forwarding, passages
 from maild.store.blobs import Sealed
 from maild.store.checkpoints import NOBODY, Envelope, Kind
 from maild.store.errors import ExistsError, NotFoundError
-from maild.store.forwarding import Arrival, Opened
+from maild.store.forwarding import Arrival, Keeping, Opened
 from maild.store.index import Tx
 from maild.store.passages import Passage
 from maild.store.rope import Constant, Raw, Rope
@@ -63,8 +64,7 @@ async def admit(
     if transaction.recipients:
         raise ReplyError(replies.TOO_MANY_RECIPIENTS)
     ticket = _ticket(listener, transaction, found, tls=tls)
-    size = found.accepted.size if mail.size is None else mail.size
-    await listener.promises.make(transaction, NOBODY, size, redeems=True)
+    await promise(listener.promises, transaction, NOBODY, ticket)
     transaction.bound = _bound(mail, ticket, found.recipient)
     _redeems(transaction, ticket, found.recipient)
 
@@ -155,7 +155,7 @@ async def keep(
     )
     try:
         passage, transfer = await listener.store.index.write(
-            _keep, transaction, arrival, reply, listener.keeping.seconds, now
+            _keep, transaction, arrival, reply, listener.keeping, now
         )
     except (ExistsError, NotFoundError):
         return await _given_before(listener, transaction)
@@ -211,10 +211,10 @@ def _keep(
     transaction: Transaction,
     arrival: Arrival,
     reply: Reply,
-    patience: float,
+    keeping: Keeping,
     now: float,
 ) -> tuple[Passage, Transfer]:
-    kept = forwarding.keep(tx, arrival, str(reply), patience, now)
+    kept = forwarding.keep(tx, arrival, str(reply), keeping, now)
     transaction.trace = kept[0].trace
     text = f"kept {arrival.size} octets for {kept[0].recipient}"
     told(tx, transaction, text, now)

@@ -113,6 +113,11 @@ class Intake:
         return self._writer is not None and self._writer.in_file
 
     @property
+    def sealed(self) -> list[int]:
+        """The blobs of it that are whole."""
+        return [blob.id for blob in self._sealed.values()]
+
+    @property
     def is_short(self) -> bool:
         """Whether everything so far is in memory, and little."""
         return self._writer is None and not self._sealed and self.taken <= SHORT

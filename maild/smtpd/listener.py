@@ -12,9 +12,9 @@ from maild.backoff import network
 from maild.identity import Identity
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
+from maild.promises import Promises
 from maild.smtpd.known import Residents, Room
 from maild.smtpd.monitoring import Monitor
-from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.store.address_verdict import USUAL, Bounds
 from maild.store.forwarding import NOTHING, Keeping

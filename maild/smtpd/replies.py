@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from maild.mail.reply import LOCAL_ERROR, Reply
-from maild.store.errors import OverQuotaError, StoreFullError
+from maild.store.errors import NeverFitsError, OverQuotaError, StoreFullError
 
 OK = Reply(250, "0.0", "ok")
 SENDER_OK = Reply(250, "1.0", "sender ok")
@@ -95,8 +95,13 @@ def again(final_reply: str) -> Reply:
 
 
 def for_error(error: Exception) -> Reply:
-    """Return the reply for an error that is not the peer's fault: always temporary."""
+    """Return the reply for an error that is not the peer's fault: temporary.
+
+    Only what can never fit is refused for good.
+    """
     match error:
+        case NeverFitsError():
+            return NEVER_FITS
         case OverQuotaError():
             return OVER_QUOTA
         case StoreFullError():

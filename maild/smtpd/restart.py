@@ -87,6 +87,7 @@ class Checkpoints:
                 None,
                 None,
                 lifetime,
+                transaction.promised,
             ),
             blob_key,
             shown(transaction, intake.front, intake.ours, self._hostname, now),
@@ -101,13 +102,15 @@ class Checkpoints:
         """Forget what is not worth going on with; never raises.
 
         What has stopped for want of room only is.  What was borrowed for it is not
-        borrowed again.
+        borrowed again.  Its blobs go at once: nobody's room counts them any more.
         """
         intake = transaction.intake
         if transaction.bound is None or (intake is not None and intake.is_suspended):
             return
         with suppress(StoreError):
             await self._forget(transaction.bound.key, transaction.id)
+            for blob_id in [] if intake is None else intake.sealed:
+                self._store.blobs.drop(blob_id)
             if transaction.is_borrowed and transaction.ticket is not None:
                 accepted = transaction.ticket.accepted
                 await self._store.index.write(

@@ -18,13 +18,13 @@ from maild.login import Gate
 from maild.mail.monitor import Policy
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
+from maild.promises import Promises
 from maild.smtpd.connection import Connection
 from maild.smtpd.door import Door
 from maild.smtpd.known import Residents, Room
 from maild.smtpd.listener import Guests, Listener, Turns
 from maild.smtpd.monitoring import Monitor
 from maild.smtpd.pieces import new_pieces
-from maild.smtpd.promises import Promises
 from maild.smtpd.restart import Checkpoints
 from maild.smtpd.session import Session
 from maild.smtpd.settings import SmtpSettings, SubmissionSettings
@@ -55,6 +55,7 @@ class SmtpStation:
         asking: Bounds = USUAL,
         keeping: Keeping = NOTHING,
         *,
+        promises: Promises | None = None,
         turns: Turns | None = None,
         visitors: Visitors | None = None,
     ) -> None:
@@ -72,7 +73,9 @@ class SmtpStation:
         self._sessions: set[Connection] = set()
         self._kept: list[Checkpoints] = []
         self._residents = Residents(store)
-        self.promises = Promises(store, keeping.octets)
+        if promises is None:  # nobody else promises anything in this process
+            promises = Promises(store, keeping.octets)
+        self.promises = promises
         self._pieces = new_pieces()
         self._servers: list[asyncio.Server] = []
 

@@ -57,6 +57,8 @@ class Transaction:
     size_limit: int
     quota_limit: int | None = field(default=None, init=False)
     """Most octets that the account can take, if it has a quota."""
+    promised: int = field(default=0, init=False)
+    """Octets of room that it was promised."""
     recipients: list[Recipient] = field(default_factory=list)
     client: str = ""
     """IP address that it comes from."""
@@ -89,6 +91,11 @@ class Transaction:
     def size(self) -> int:
         """Octets of the message, with the item that it names and does not bring."""
         return self.received + (self.shared.size if self.shared else 0)
+
+    @property
+    def taken(self) -> int:
+        """Octets that are on the device, or about to be."""
+        return 0 if self.intake is None else self.intake.taken
 
     @property
     def front(self) -> bytes:

@@ -65,6 +65,8 @@ class Checkpoint:
     final_reply: str | None
     lifetime: float
     """Seconds it is kept after it last grew."""
+    promised: int = 0
+    """Octets of room that its connection was promised, whatever SIZE said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ _OLDEST = (
     "SELECT key FROM checkpoint ORDER BY touched LIMIT 1",
 )
 _COLUMNS = """key, kind, account_id, sender, recipient, size, body, rendering,
-    message_id, head, ours, blob_id, final_reply, lifetime"""
+    message_id, head, ours, blob_id, final_reply, lifetime, promised"""
 _SELECTED = _COLUMNS.replace("account_id", "coalesce(account_id, 0)")
 
 
@@ -132,7 +134,7 @@ def keep(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
     tx.run(
         f"""INSERT INTO checkpoint ({_COLUMNS}, created, touched)
         VALUES (?1, ?2, nullif(?3, 0), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-            ?15, ?15)""",  # noqa: S608 - ours
+            ?15, ?16, ?16)""",  # noqa: S608 - ours
         envelope.key,
         envelope.kind.value,
         envelope.account_id,
@@ -147,6 +149,7 @@ def keep(tx: Tx, checkpoint: Checkpoint, now: float) -> None:
         checkpoint.blob_id,
         checkpoint.final_reply,
         checkpoint.lifetime,
+        checkpoint.promised,
         now,
     )
 
@@ -239,7 +242,7 @@ def everything(tx: Tx) -> list[Listed]:
 
 def _checkpoint(row: Row) -> Checkpoint:
     key, kind, *bound = row[:8]
-    message_id, head, ours, blob_id, final_reply, lifetime = row[8:14]
+    message_id, head, ours, blob_id, final_reply, lifetime, promised = row[8:15]
     return Checkpoint(
         envelope=Envelope(key, Kind(kind), *bound),
         message_id=message_id,
@@ -248,4 +251,5 @@ def _checkpoint(row: Row) -> Checkpoint:
         blob_id=blob_id,
         final_reply=final_reply,
         lifetime=lifetime,
+        promised=promised,
     )

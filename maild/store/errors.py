@@ -16,6 +16,10 @@ class OverQuotaError(StoreError):
     """The account may not hold that much (452 4.2.2, IMAP: ``NO [OVERQUOTA]``)."""
 
 
+class NeverFitsError(OverQuotaError):
+    """It is larger than all that the account may hold (552 5.2.2)."""
+
+
 class StoreBrokenError(StoreError):
     """The device refused a sync: stop acknowledging; a failed sync is never retried."""
 

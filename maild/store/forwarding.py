@@ -15,7 +15,7 @@ from maild.mail.transfer import FINAL, Event, Kind
 from maild.store import checkpoints, messages, passages, transfer_moves
 from maild.store.checkpoints import NOBODY, Envelope
 from maild.store.consent import Accepted
-from maild.store.errors import ExistsError, NotFoundError
+from maild.store.errors import ExistsError, NotFoundError, StoreFullError
 from maild.store.index import Tx
 from maild.store.passages import Passage
 from maild.store.rope import Constant, Rope
@@ -74,13 +74,18 @@ def is_wanted(tx: Tx, proof: str, sender: Address) -> bool:
 
 
 def held(tx: Tx) -> dict[str, int]:
-    """Return the octets that are kept, or have begun to come, by id of the message."""
+    """Return the octets that are kept, or have begun to come, by id of the message.
+
+    What is still coming counts with the room it was promised: it may take all of that.
+    """
     coming = tx.all(
-        """SELECT message_id, coalesce(size, 0) FROM checkpoint
-        WHERE account_id IS NULL AND final_reply IS NULL"""
+        """SELECT message_id, max(promised, coalesce(size, 0), coalesce(
+                (SELECT durable FROM blob WHERE blob.id = blob_id), 0))
+        FROM checkpoint WHERE account_id IS NULL AND final_reply IS NULL"""
     )
     kept = tx.all(
-        """SELECT id, size FROM transfer
+        """SELECT transfer.id, stored FROM transfer
+            JOIN content ON content.id = content_id
         WHERE kind = 'relay' AND ticket IS NOT NULL AND finished IS NULL"""
     )
     return {**dict(coming), **dict(kept)}
@@ -100,12 +105,12 @@ class Arrival:
 
 
 def keep(
-    tx: Tx, arrival: Arrival, final_reply: str, patience: float, now: float
+    tx: Tx, arrival: Arrival, final_reply: str, keeping: Keeping, now: float
 ) -> tuple[Passage, Transfer]:
-    """Keep content and queue it for its recipient's server, for ``patience`` seconds.
+    """Keep content and queue it for its recipient's server.
 
     `ExistsError` when another connection has brought it, `NotFoundError` when it is not
-    wanted any more; both undo the job.
+    wanted any more, `StoreFullError` when too much is kept; each undoes the job.
     """
     found = passages.by_proof(tx, arrival.proof, arrival.sender)
     if found is not None and found.final_reply is not None:
@@ -123,7 +128,7 @@ def keep(
         size=arrival.size,
         trace=found.trace,
         now=now,
-        expires=min(now + patience, max(found.ticket_until, now)),
+        expires=min(now + keeping.seconds, max(found.ticket_until, now)),
     )
     transfer = replace(
         transfer,
@@ -136,6 +141,8 @@ def keep(
     transfer_moves.add(tx, transfer, now)
     passages.kept(tx, found, transfer.id, final_reply)
     checkpoints.forget(tx, arrival.bound.key)
+    if sum(held(tx).values()) > keeping.octets:  # whatever anybody was promised
+        raise StoreFullError("there is no room for it among what is kept")
     return found, transfer
 
 

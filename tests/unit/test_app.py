@@ -63,6 +63,16 @@ def test_identity(folder: Path, certificate: str, key: str) -> None:
     assert found.certificate == ssl.PEM_cert_to_DER_cert(own)
 
 
+def test_stations_promise_room_together(folder: Path, tmp_path: Path) -> None:
+    config = configured(folder, "chain.pem", "key.pem")
+    stations = app.compose(config, Store(tmp_path), app.identity_of(config))
+    receiving, showing = (
+        stations[name].__self__.promises  # type: ignore[attr-defined] # a bound method
+        for name in ("smtpd", "imapd")
+    )
+    assert receiving is showing
+
+
 @pytest.mark.parametrize(
     ("certificate", "key", "said"),
     [

@@ -19,6 +19,7 @@ from maild.imapd.settings import ImapSettings
 from maild.login import Gate, make_keys
 from maild.mail.address import parse_address
 from maild.mail.transfer import Lifetimes
+from maild.promises import Promises
 from maild.store import accounts, mailboxes, messages
 from maild.store.house import Store
 from maild.store.index import Tx
@@ -46,6 +47,7 @@ class Live:
     """STARTTLS."""
     alice: int
     """Account id of alice@a.example."""
+    promises: Promises
     clients: list[Client] = field(default_factory=list)
     """Who has connected; hung up at the end."""
 
@@ -153,6 +155,7 @@ class Client:
 async def live(root: Path, **settings: int) -> AsyncIterator[Live]:
     """Run a station whose store is below ``root``."""
     store = Store(root / "store", clock=lambda: NOW)
+    promises = Promises(store)
     await asyncio.to_thread(store.open)
     identity, tls = make_identity(root)
 
@@ -171,6 +174,7 @@ async def live(root: Path, **settings: int) -> AsyncIterator[Live]:
         identity,
         store,
         Gate(store, identity, Delays(first=0.0)),
+        promises=promises,
     )
     ready = asyncio.Event()
     running = asyncio.create_task(station.run(ready.set))
@@ -179,7 +183,7 @@ async def live(root: Path, **settings: int) -> AsyncIterator[Live]:
         alice = await store.index.write(job)
         await ready.wait()
         (_, port), (_, clear_port) = station.addresses
-        yield Live(store, root, tls, port, clear_port, alice, clients)
+        yield Live(store, root, tls, port, clear_port, alice, promises, clients)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from maild.imapd import incoming
+from maild.imapd.filing import Filing
 from maild.store import items, quota
+from maild.store.reading import RopeReader
 from tests.unit.imapd.belongings import an_item
 from tests.unit.imapd.live import PASSWORD, Live, live
 from tests.unit.imapd.put_together import HEAD, MAIL, bring, content, url
@@ -130,6 +135,96 @@ async def test_no_bomb(tmp_path: Path) -> None:
         assert answer.startswith(b"NO [OVERQUOTA]")
         client.send(b"x UID REPLACE 2 Library {99999999999999999999}\r\n")
         assert (await client.line()).startswith(b"x BAD")
+
+
+async def a_large_item(station: Live, room: int) -> str:
+    """Make an item of 1 MB, in an account with so much more room; return its URL."""
+    await an_item(station)
+    client = await station.alice_in("Library")
+    version = bytes(1_000_000)
+    assert await bring(client, "UID REPLACE 1 Library", HEAD, version) == b"OK replaced"
+    used = (await station.store.index.read(quota.use, station.alice)).octets
+    await station.store.index.write(quota.set_quota, station.alice, used + room)
+    return await url(station, "Library", 2)
+
+
+async def test_many_at_once_copy_no_more_than_there_is(
+    station: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room is promised before an octet is copied: the others are refused meanwhile."""
+    old = await a_large_item(station, 1_500_000)
+    begun, ending, copy = threading.Event(), threading.Event(), Filing.copy
+
+    def held(self: Filing, source: RopeReader, start: int, count: int) -> None:
+        begun.set()
+        assert ending.wait(60)
+        copy(self, source, start, count)
+
+    monkeypatch.setattr(Filing, "copy", held)
+    clients = [await station.alice_in("Library") for _ in range(5)]
+    replacing = [bring(each, "UID REPLACE 2 Library", HEAD, old) for each in clients]
+    first = asyncio.create_task(replacing.pop())
+    try:
+        assert await asyncio.to_thread(begun.wait, 20)
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*replacing)
+    finally:
+        ending.set()
+    assert {answer.split(b"]")[0] for answer in answers} == {b"NO [OVERQUOTA"}
+    assert await first == b"OK replaced"
+    assert not station.promises
+
+
+async def test_what_is_promised_is_given_back(station: Live) -> None:
+    """Whatever becomes of the message."""
+    old = await a_large_item(station, 1_500_000)
+    client = await station.alice_in("Library")
+    for parts in (
+        (HEAD, old, "/Nowhere/;UID=1"),
+        (HEAD, old, old),
+        (b"a: b\r\n\r\n", old),
+    ):
+        answer = await bring(client, "UID REPLACE 2 Library", *parts)
+        assert answer.startswith(b"NO [")
+        assert not station.promises
+    client.send(b"a APPEND Drafts CATENATE (TEXT ~{%d+}\r\n" % len(HEAD) + HEAD)
+    client.send(b' URL "%b" TEXT {9}\r\n' % old.encode())
+    await client.until(b"+")
+    assert len(station.promises) == 1
+    await client.close()
+    async with asyncio.timeout(20):
+        while station.promises:  # noqa: ASYNC110 - nobody tells that it has seen that
+            await asyncio.sleep(0)
+    client = await station.alice_in("Library")
+    assert await bring(client, "UID REPLACE 2 Library", HEAD, old) == b"OK replaced"
+
+
+@dataclass
+class Upload:
+    """What another station is taking in."""
+
+    id: str = "upload"
+    taken: int = 0
+
+
+@pytest.mark.parametrize("code", [b"OVERQUOTA", b"UNAVAILABLE"])
+async def test_what_others_were_promised_is_not_there(
+    station: Live, monkeypatch: pytest.MonkeyPatch, code: bytes
+) -> None:
+    """In the account, and on the device."""
+    is_device = code == b"UNAVAILABLE"
+    old = await a_large_item(station, 10**9 if is_device else 1_500_000)
+    if is_device:
+        blobs = station.store.blobs
+        monkeypatch.setattr(blobs, "room", lambda made: 1_500_000 - made)
+        monkeypatch.setattr(blobs, "free_space", lambda made, _: 1_500_000 - made)
+    client = await station.alice_in("Library")
+    upload = Upload()
+    await station.promises.make(upload, station.alice, 600_000)
+    answer = await bring(client, "UID REPLACE 2 Library", HEAD, old)
+    assert answer.startswith(b"NO [%b]" % code)
+    station.promises.give_back(upload)
+    assert await bring(client, "UID REPLACE 2 Library", HEAD, old) == b"OK replaced"
 
 
 async def test_a_large_one_is_streamed(station: Live) -> None:

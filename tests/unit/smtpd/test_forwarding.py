@@ -21,11 +21,14 @@ from maild.mail.compose import (
 from maild.mail.offer import proof
 from maild.mail.transfer import Event, Kind, State
 from maild.queue import notices
-from maild.store import checkpoints, passages, transfers
+from maild.smtpd.transaction import FRAMING
+from maild.store import checkpoints, forwarding, passages, transfers
+from maild.store.checkpoints import NOBODY, Checkpoint, Envelope
 from maild.store.forwarding import Keeping
 from maild.store.transfers import Transfer
 from tests.unit.smtpd.live import NOW, Live, live
 from tests.unit.smtpd.speaker import Speaker, content
+from tests.unit.smtpd.test_hostile import until
 from tests.unit.smtpd.test_passing import (
     ALICE,
     ANSWER,
@@ -69,11 +72,12 @@ async def keeper(tmp_path: Path) -> AsyncIterator[Live]:
         yield running
 
 
-def mail(sender: Address = ALICE, shown: str = PROOF, size: int = len(PUSH)) -> str:
-    return (
-        f"MAIL FROM:<{sender}> SIZE={size} BODY=BINARYMIME"
-        f" TRANSID=<{shown}@{sender.domain}>"
-    )
+def mail(
+    sender: Address = ALICE, shown: str = PROOF, size: int | None = len(PUSH)
+) -> str:
+    declared = "" if size is None else f" SIZE={size}"
+    transid = f"TRANSID=<{shown}@{sender.domain}>"
+    return f"MAIL FROM:<{sender}>{declared} BODY=BINARYMIME {transid}"
 
 
 async def pushed(station: Live) -> None:
@@ -83,6 +87,14 @@ async def pushed(station: Live) -> None:
     reply = await speaker.chunk(PUSH, 250)
     assert f"{SIZE} octets sha-256 {SHA256}" in reply.text
     await speaker.close()
+
+
+async def unused(station: Live) -> int:
+    """Return how many blobs nothing refers to."""
+    found: int = await station.store.index.write(
+        lambda tx: tx.value("SELECT count(*) FROM blob WHERE refs = 0")
+    )
+    return found
 
 
 async def kept(station: Live) -> Transfer:
@@ -168,16 +180,81 @@ async def test_larger_than_offered_is_refused(keeper: Live) -> None:
     assert not [each for each in await queued(keeper) if each.is_kept]
 
 
-async def test_there_is_only_so_much_room(keeper: Live) -> None:
+async def accepted(station: Live, number: int) -> str:
+    """Let another offer and its answer pass; return what the push has to show."""
+    offer = replace(OFFER, id=f"offer-{number:04}", size=SIZE)
+    await offered(station, offer)
+    await answered(station, replace(ANSWER, offer_id=offer.id, size=SIZE))
+    return proof("ab" * 16, offer.id, ALICE, BOB)
+
+
+@pytest.mark.parametrize("size", [1, len(PUSH), None])
+async def test_there_is_only_so_much_room(keeper: Live, size: int | None) -> None:
+    """SIZE is the sender's word (RFC 1870 §6.3): what was accepted is promised."""
     await pushed(keeper)
-    other = replace(OFFER, id="offer-0002", size=SIZE)
-    await offered(keeper, other)
-    await answered(keeper, replace(ANSWER, offer_id=other.id, size=SIZE))
     speaker = await Speaker.secure(keeper)
-    await speaker.says(mail(shown=proof("ab" * 16, other.id, ALICE, BOB)), 250)
-    reply = await speaker.says(f"RCPT TO:<{BOB}>", 452)
-    assert reply.status == "4.3.1"
+    await speaker.says(mail(shown=await accepted(keeper, 2), size=size), 250)
+    assert (await speaker.says(f"RCPT TO:<{BOB}>", 452)).status == "4.3.1"
     await speaker.close()
+
+
+@pytest.mark.parametrize("size", [1, None])
+async def test_what_was_cut_keeps_its_room(keeper: Live, size: int | None) -> None:
+    """Others get none of it, and it goes on, whatever SIZE says."""
+    shown = await accepted(keeper, 2)
+    speaker = await Speaker.secure(keeper)
+    await speaker.says(mail(size=size), 250)
+    await speaker.says(f"RCPT TO:<{BOB}>", 250)
+    await speaker.chunk(PUSH[:200_000], 250, last=False)
+    await until(lambda: bool(keeper.store.index.read_here(checkpoints.everything)))
+    await speaker.close()
+    await until(lambda: not keeper.station.promises)
+    held = await keeper.store.index.read(forwarding.held)
+    assert list(held.values()) == [SIZE + FRAMING]
+    other = await Speaker.secure(keeper)
+    await other.says(mail(shown=shown, size=size), 250)
+    assert (await other.says(f"RCPT TO:<{BOB}>", 452)).status == "4.3.1"
+    await other.close()
+    speaker = await Speaker.secure(keeper)
+    offset = int((await speaker.says(mail(size=size), 355)).text.split()[0])
+    assert offset > 0
+    await speaker.chunk(PUSH[offset:], 250)
+    await speaker.close()
+    held = await keeper.store.index.read(forwarding.held)
+    assert list(held.values()) == [len(PUSH)]
+
+
+async def test_nothing_is_kept_beyond_the_room_whatever_was_promised(
+    keeper: Live,
+) -> None:
+    """Another process has promised it, too: it waits, and goes on later."""
+    speaker = await Speaker.secure(keeper)
+    await speaker.says(mail(), 250)
+    await speaker.says(f"RCPT TO:<{BOB}>", 250)
+    await speaker.chunk(PUSH[:200_000], 250, last=False)
+    index = keeper.store.index
+    bound = Envelope("other", checkpoints.Kind.PUSH, NOBODY, "a@x", "b@y", 1, "")
+    other = Checkpoint(bound, "other", b"", 0, None, None, 1000.0, SIZE)
+    await index.write(checkpoints.keep, other, NOW)
+    assert (await speaker.chunk(PUSH[200_000:], 452)).status == "4.3.1"
+    assert not [each for each in await queued(keeper) if each.is_kept]
+    await speaker.says(mail(), 452)
+    await index.write(checkpoints.forget, "other")
+    offset = int((await speaker.says(mail(), 355)).text.split()[0])
+    assert offset == PUSH.index(FILE) + SIZE  # all that is content
+    await speaker.chunk(PUSH[offset:], 250)
+    await speaker.close()
+    assert (await kept(keeper)).size == SIZE
+
+
+async def test_what_is_refused_at_its_end_takes_no_room(keeper: Live) -> None:
+    """Not until the next gc either: what is kept would not count it."""
+    speaker = await Speaker.secure(keeper)
+    await speaker.says(mail(), 250)
+    await speaker.says(f"RCPT TO:<{BOB}>", 250)
+    await speaker.chunk(message(sha256="ab" * 32), 451)
+    await speaker.close()
+    assert await unused(keeper) == 0
 
 
 async def test_nothing_is_kept_where_that_is_off(tmp_path: Path) -> None:
@@ -196,10 +273,7 @@ async def test_a_withdrawal_removes_it(keeper: Live) -> None:
     await passing(keeper, ALICE, BOB, withdrawal_message(WITHDRAWAL, FACTS).octets)
     relay = await kept(keeper)
     assert (relay.state, relay.content_id) == (State.CANCELLED, None)
-    left = await keeper.store.index.write(
-        lambda tx: tx.value("SELECT count(*) FROM blob WHERE refs = 0")
-    )
-    assert left == 0
+    assert await unused(keeper) == 0
 
 
 async def test_its_sender_is_told_when_it_is_given_up(keeper: Live) -> None:

@@ -275,6 +275,17 @@ async def test_two_pushes_do_not_get_the_same_room(
     await speaker.close()
 
 
+async def test_a_small_size_gets_no_more_room(
+    station: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push = await a_push(station, SIZE)
+    push.mail = push.mail.replace(f"SIZE={len(push.message)}", "SIZE=1")
+    monkeypatch.setattr(station.store.blobs, "room", lambda _promised: SIZE // 2)
+    assert await refused(station, push) == "4.3.1"
+    await allow(station, station.bob, SIZE // 2)
+    assert await refused(station, push) == "4.2.2"
+
+
 async def test_one_large_promise_does_not_refuse_everything(
     station: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
