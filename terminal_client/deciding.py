@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from terminal_client import errors, offers, requests
+from terminal_client import errors, offers
 from terminal_client.connections import Connections
 from terminal_client.offers import Waiting
 from terminal_client.people import People
+from terminal_client.rendezvous import Rendezvous
 from terminal_client.requests import Asking
 
 
@@ -36,23 +37,24 @@ class Decision:
     async def _chosen(self) -> list[Waiting | Asking]:
         async with self._connections.imap() as imap:
             known = await offers.waiting(imap)
-        asking: list[Asking] | None = None
-        chosen: list[Waiting | Asking] = []
-        for name in self._names:
-            try:
-                chosen.append(offers.pick(known, name))
-            except errors.NoInputError:
-                if not await self._people.has_number():
-                    raise
-                if asking is None:
-                    asking = await (await self._people.rendezvous()).requests()
-                chosen.append(_picked(asking, name))
+            asking: list[Asking] | None = None
+            chosen: list[Waiting | Asking] = []
+            for name in self._names:
+                try:
+                    chosen.append(await offers.find(imap, known, name))
+                except errors.NoInputError:
+                    if not await self._people.has_number():
+                        raise
+                    rendezvous = await self._people.rendezvous()
+                    if asking is None:
+                        asking = await rendezvous.requests()
+                    chosen.append(await _picked(rendezvous, asking, name))
         return chosen
 
 
-def _picked(asking: list[Asking], name: str) -> Asking:
+async def _picked(rendezvous: Rendezvous, asking: list[Asking], name: str) -> Asking:
     try:
-        return requests.pick(asking, name)
+        return await rendezvous.asking(asking, name)
     except errors.NoInputError:
         raise errors.NoInputError(
             f"there is neither an offer nor a request {name}; "

@@ -113,6 +113,15 @@ class NotAllowedError(TerminalError):
     status = os.EX_NOPERM
 
 
+class CannotError(NotAllowedError):
+    """It can never be done (RFC 5530 §3, CANNOT)."""
+
+    def __init__(self, sentence: str, said: str) -> None:
+        super().__init__(sentence)
+        self.said = said
+        """Why not, in the server's words."""
+
+
 class SetUpError(TerminalError):
     """The profile is missing or cannot be used."""
 
@@ -164,7 +173,9 @@ def from_refusal(result: str, text: str, doing: str) -> TerminalError:
             )
         case "NONEXISTENT" | "TRYCREATE":
             return NoInputError(sentence)
-        case "NOPERM" | "CANNOT" | "PRIVACYREQUIRED" | "EXPIRED":
+        case "CANNOT":
+            return CannotError(sentence, said.rstrip("."))
+        case "NOPERM" | "PRIVACYREQUIRED" | "EXPIRED":
             return NotAllowedError(sentence)
         case "OVERQUOTA":
             return UnavailableError(f"{sentence}; {MAKE_ROOM}")

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Any
@@ -12,15 +13,18 @@ from typing import Any
 from maild.mail.offer import Offer, OfferError, parse_facts
 from terminal_client import facts, mailbox
 from terminal_client.choice import by_id
-from terminal_client.errors import NoInputError
+from terminal_client.errors import CannotError, NoInputError, UnavailableError
+from terminal_client.naming import shown
 from terminal_client.session_imap import MailboxConnection
 
 INBOX = "INBOX"
 ACCEPTED = "Accepted"
 DECLINED = "Declined"
 KEYWORD = "$Offer"
+EXPIRED = "$Expired"
+"""Keyword of what nobody has decided in time, instead of the one it had."""
 NEWEST = 50
-"""Accepted offers that are looked at: others have arrived long ago."""
+"""Accepted or expired offers that are looked at: others are over long ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,11 @@ class Waiting:
     def expires(self) -> datetime:
         """Until when it can be accepted."""
         return _moment(self.offer.expires)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its time is over; the server may not have looked yet."""
+        return self.offer.expires <= time.time()
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``mshare offers --json`` prints."""
@@ -64,8 +73,9 @@ def _moment(seconds: int) -> datetime:
 
 
 async def waiting(connection: MailboxConnection) -> list[Waiting]:
-    """Return the offers that nobody has decided, oldest first."""
-    return await _in_mailbox(connection, INBOX)
+    """Return the offers that can be decided, oldest first."""
+    found = [w for w in await _in_mailbox(connection, INBOX) if not w.is_late]
+    return [replace(one, place=place) for place, one in enumerate(found, 1)]
 
 
 async def accepted(connection: MailboxConnection) -> list[Offer]:
@@ -75,9 +85,9 @@ async def accepted(connection: MailboxConnection) -> list[Offer]:
 
 
 async def _in_mailbox(
-    connection: MailboxConnection, name: str, most: int = 0
+    connection: MailboxConnection, name: str, keyword: str = KEYWORD, most: int = 0
 ) -> list[Waiting]:
-    read = await facts.under(connection, name, KEYWORD, most=most)
+    read = await facts.under(connection, name, keyword, most=most)
     found = {uid: _offer(octets) for uid, octets in read.items()}
     known = [(uid, offer) for uid, offer in found.items() if offer is not None]
     return [Waiting(place, uid, offer) for place, (uid, offer) in enumerate(known, 1)]
@@ -102,20 +112,50 @@ def pick(offers: Iterable[Waiting], name: str) -> Waiting:
     raise NoInputError(f"there is no offer {name}; `mshare offers` shows what waits")
 
 
+async def find(
+    connection: MailboxConnection, offers: Iterable[Waiting], name: str
+) -> Waiting:
+    """Return what `pick` does; `UnavailableError` when its time is over."""
+    try:
+        return pick(offers, name)
+    except NoInputError:
+        late = await _in_mailbox(connection, INBOX, EXPIRED, most=NEWEST)
+        late += [w for w in await _in_mailbox(connection, INBOX) if w.is_late]
+        found = by_id(late, name)
+        if found is None:
+            raise
+    raise UnavailableError(
+        f"the offer of {shown(found.offer.name)} has expired; "
+        f"{found.offer.sender} can send it again"
+    )
+
+
 async def decide(
     connection: MailboxConnection, chosen: Waiting, *, accepted: bool
 ) -> None:
-    """Move the offer: its arrival in Accepted or Declined is the decision."""
+    """Decide an offer; `UnavailableError` when that is not possible any more."""
+    what = f"the offer of {shown(chosen.offer.name)}"
+    await move(connection, chosen.uid, what, accepted=accepted)
+
+
+async def move(
+    connection: MailboxConnection, uid: int, what: str, *, accepted: bool
+) -> None:
+    """Move what waits in INBOX: its arrival in Accepted or Declined is the decision."""
     await mailbox.open_mailbox(connection, INBOX, write=True)
     target = ACCEPTED if accepted else DECLINED
-    await connection.run("UID", "MOVE", str(chosen.uid), target)
+    try:
+        await connection.run("UID", "MOVE", str(uid), target)
+    except CannotError as error:
+        verb = "accept" if accepted else "decline"
+        raise UnavailableError(f"could not {verb} {what}: {error.said}") from error
 
 
 async def decide_named(
     connection: MailboxConnection, name: str, *, accepted: bool
 ) -> Waiting:
-    """Decide the offer that a name stands for (`pick`), and return it."""
-    chosen = pick(await waiting(connection), name)
+    """Decide the offer that a name stands for (`find`), and return it."""
+    chosen = await find(connection, await waiting(connection), name)
     await decide(connection, chosen, accepted=accepted)
     return chosen
 

@@ -109,6 +109,9 @@ class Watch:
             await self._look_at_items(imap)
         if moved or not (imap.selected or "").endswith(f" {offers.INBOX}"):
             await self._look_at_offers(imap)
+        else:  # that one is over is told as a change of keywords, which moves nothing
+            left = tuple(o for o in self._now.offers if not o.is_late)
+            self._now = replace(self._now, offers=left)
 
     async def _look_at_transfers(
         self, imap: MailboxConnection, named: set[str]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from maild.mail.address import Address, AddressError, parse_address
@@ -154,6 +154,11 @@ class Rendezvous:
         """Return the requests for our mail address that wait for us, oldest first."""
         async with self._connections.imap() as imap:
             return await requests.waiting(imap, self.number)
+
+    async def asking(self, known: Sequence[Asking], name: str) -> Asking:
+        """Return the one of ``known`` that is meant (`requests.find`)."""
+        async with self._connections.imap() as imap:
+            return await requests.find(imap, self.number, known, name)
 
     async def decide(self, chosen: Iterable[Asking], *, accepted: bool) -> None:
         """Tell our mail address to those who ask, or not; both sides remember."""

@@ -22,9 +22,9 @@ from maild.mail.envelope import Body, MailFrom, RcptTo
 from maild.mail.letter import Facts
 from maild.mail.offer import OfferError
 from maild.wire import smtp
-from terminal_client import errors, facts, mailbox
+from terminal_client import errors, facts
 from terminal_client.choice import by_id
-from terminal_client.offers import ACCEPTED, DECLINED, INBOX
+from terminal_client.offers import EXPIRED, INBOX, move
 from terminal_client.session_imap import MailboxConnection
 from terminal_client.session_smtp import SubmissionConnection
 
@@ -75,9 +75,18 @@ class Asking:
 
 
 async def waiting(imap: MailboxConnection, own: Address) -> list[Asking]:
-    """Return the requests to our number that nobody has decided, oldest first."""
+    """Return the requests to our number that nobody has decided, oldest first.
+
+    Which are over only the rendezvous knows: asked again, it waits for longer.
+    """
+    return await _in_mailbox(imap, own, REQUEST_KEYWORD)
+
+
+async def _in_mailbox(
+    imap: MailboxConnection, own: Address, keyword: str, most: int = 0
+) -> list[Asking]:
     found: dict[str, tuple[int, AddressRequest]] = {}
-    for uid, octets in (await facts.under(imap, INBOX, REQUEST_KEYWORD)).items():
+    for uid, octets in (await facts.under(imap, INBOX, keyword, most=most)).items():
         try:
             request = parse_request(octets)
         except OfferError:
@@ -92,22 +101,36 @@ async def waiting(imap: MailboxConnection, own: Address) -> list[Asking]:
 
 def pick(known: Sequence[Asking], name: str) -> Asking:
     """Return the request with this id, beginning of an id, or asking number."""
-    found = by_id(known, name)
-    if found is not None:
-        return found
+    found = _named(known, name)
+    if found is None:
+        raise errors.NoInputError(
+            f"there is no request {name}; `mshare requests` shows what waits"
+        )
+    return found
+
+
+def _named(known: Sequence[Asking], name: str) -> Asking | None:
     called = [asking for asking in known if asking.number == name]
-    if called:
-        return called[-1]
-    raise errors.NoInputError(
-        f"there is no request {name}; `mshare requests` shows what waits"
-    )
+    return by_id(known, name) or (called[-1] if called else None)
+
+
+async def find(
+    imap: MailboxConnection, own: Address, known: Sequence[Asking], name: str
+) -> Asking:
+    """Return what `pick` does; `UnavailableError` when its time is over."""
+    if _named(known, name) is None:
+        late = _named(await _in_mailbox(imap, own, EXPIRED, most=NEWEST), name)
+        if late is not None:
+            raise errors.UnavailableError(
+                f"the request of {late.number} has expired; {late.number} can ask again"
+            )
+    return pick(known, name)
 
 
 async def decide(imap: MailboxConnection, chosen: Asking, *, accepted: bool) -> None:
-    """Move the request: its arrival in Accepted or Declined is the decision."""
-    await mailbox.open_mailbox(imap, INBOX, write=True)
-    target = ACCEPTED if accepted else DECLINED
-    await imap.run("UID", "MOVE", str(chosen.uid), target)
+    """Decide a request; `UnavailableError` when that is not possible any more."""
+    what = f"the request of {chosen.number}"
+    await move(imap, chosen.uid, what, accepted=accepted)
 
 
 async def response_to(

@@ -38,6 +38,27 @@ def file(
     return content_id
 
 
+def waits_with_another(
+    tx: Tx, asking_id: int, asked_id: int, request: AddressRequest
+) -> bool:
+    """Let a request be decided with one that the asked number can still see, if any."""
+    return (
+        tx.run(
+            """UPDATE address_request SET expires = max(expires, ?4)
+            WHERE asking = ?1 AND asked = ?2 AND id <> ?3 AND state = 'open'
+                AND EXISTS (SELECT 1 FROM message
+                    JOIN mailbox ON mailbox.id = mailbox_id
+                    WHERE message.content_id = address_request.content_id
+                        AND account_id = ?2)""",
+            asking_id,
+            asked_id,
+            request.id,
+            request.expires,
+        )
+        > 0
+    )
+
+
 def _append(
     tx: Tx,
     account_id: int,
@@ -60,9 +81,29 @@ def answer(tx: Tx, asking: Account, response: AddressResponse, now: float) -> No
         tx, composed.octets, composed.structure, response.trace
     )
     _append(tx, asking.id, "INBOX", content_id, (RESPONSE_KEYWORD,), now)
+    tx.run(
+        "UPDATE address_request SET answer = ?3 WHERE asking = ?1 AND id = ?2",
+        asking.id,
+        response.request_id,
+        content_id,
+    )
     verdict = "told" if response.accepted else "not told"
     who = response.recipient.local
     tell(tx, response.request_id, response.trace, f"address of {who} {verdict}", now)
+
+
+def is_answered(tx: Tx, asking_id: int, request_id: str) -> bool:
+    """Whether the response to a request lies where `answer` has put it."""
+    found = tx.value(
+        r"""SELECT 1 FROM address_request
+            JOIN message ON message.content_id = answer
+            JOIN mailbox ON mailbox.id = mailbox_id
+        WHERE asking = ?1 AND address_request.id = ?2 AND account_id = ?1
+            AND name = 'INBOX' AND ' ' || flags || ' ' NOT LIKE '% \Deleted %'""",
+        asking_id,
+        request_id,
+    )
+    return found is not None
 
 
 def release(tx: Tx, rows: Sequence[Sequence[int | None]]) -> None:

@@ -19,6 +19,7 @@ from maild.store import (
     accounts,
     address_filing,
     address_verdict,
+    closed,
     exchanges,
     messages,
     numbers,
@@ -80,7 +81,7 @@ def ask(
     accounts.add_contact(tx, asking.id, asked.address)
     verdict = address_verdict.verdict(tx, asking, asked, now)
     if verdict is Verdict.ASK:
-        if not _waits_with_another(tx, asking.id, asked.id, request):
+        if not address_filing.waits_with_another(tx, asking.id, asked.id, request):
             content_id = address_filing.file(
                 tx, asked, request, "INBOX", (REQUEST_KEYWORD,), now
             )
@@ -91,7 +92,8 @@ def ask(
             tx, asked, request, "Accepted", (REQUEST_KEYWORD, "\\Seen"), now
         )
     accepted = verdict is not Verdict.REFUSED
-    return Asked(Outcome.DECIDED, _decide(tx, asking.id, asked, now, accepted=accepted))
+    decided = _decide(tx, asking.id, asked, now, accepted=accepted, unasked=True)
+    return Asked(Outcome.DECIDED, decided)
 
 
 def decide(
@@ -126,7 +128,10 @@ def is_one_due(tx: Tx, now: float) -> bool:
 
 
 def expire(tx: Tx, now: float) -> int:
-    """Close requests that nobody has decided in time; return how many."""
+    """Close requests that nobody has decided in time; return how many.
+
+    Their messages ask for nothing from then on.
+    """
     rows = tx.all(
         """UPDATE address_request SET state = 'expired'
         WHERE state = 'open' AND expires <= ?1 RETURNING content_id""",
@@ -136,6 +141,8 @@ def expire(tx: Tx, now: float) -> int:
         """UPDATE address_request SET content_id = NULL
         WHERE state = 'expired' AND content_id IS NOT NULL"""
     )
+    for (content_id,) in rows:
+        closed.unmark(tx, content_id, REQUEST_KEYWORD, is_late=True)
     address_filing.release(tx, rows)
     return len(rows)
 
@@ -183,29 +190,12 @@ def _keep(
     )
 
 
-def _waits_with_another(
-    tx: Tx, asking_id: int, asked_id: int, request: AddressRequest
-) -> bool:
-    """Let a request be decided with the one that lies in INBOX already, if one does."""
-    return (
-        tx.run(
-            """UPDATE address_request SET expires = max(expires, ?4)
-            WHERE asking = ?1 AND asked = ?2 AND id <> ?3 AND state = 'open'
-                AND content_id IS NOT NULL""",
-            asking_id,
-            asked_id,
-            request.id,
-            request.expires,
-        )
-        > 0
-    )
-
-
 def _hold(tx: Tx, asking_id: int, request_id: str, content_id: int) -> None:
     """Let the message stay as long as the request is open, whoever deletes it."""
     messages.hold_content(tx, content_id)
     tx.run(
-        "UPDATE address_request SET content_id = ?3 WHERE asking = ?1 AND id = ?2",
+        """UPDATE address_request SET content_id = ?3, said_by = ?3
+        WHERE asking = ?1 AND id = ?2""",
         asking_id,
         request_id,
         content_id,
@@ -213,9 +203,18 @@ def _hold(tx: Tx, asking_id: int, request_id: str, content_id: int) -> None:
 
 
 def _decide(
-    tx: Tx, asking_id: int, asked: Account, now: float, *, accepted: bool
+    tx: Tx,
+    asking_id: int,
+    asked: Account,
+    now: float,
+    *,
+    accepted: bool,
+    unasked: bool = False,
 ) -> tuple[Decided, ...]:
-    """Answer all that is open between two numbers, and keep what was told."""
+    """Answer all that is open between two numbers, and keep what was told.
+
+    ``unasked``: what is known decides, not the user.
+    """
     asking = accounts.get(tx, asking_id)
     rows = tx.all(
         """SELECT id, nonce, home, content_id, trace FROM address_request
@@ -225,15 +224,18 @@ def _decide(
         asked.id,
         now,
     )
+    home = numbers.home_of(tx, asked.id) if accepted else None
     tx.run(
-        """UPDATE address_request SET state = ?4, decided = ?3, content_id = NULL
+        """UPDATE address_request SET state = ?4, decided = ?3, content_id = NULL,
+            told = ?5, unasked = ?6
         WHERE asking = ?1 AND asked = ?2 AND state = 'open' AND expires > ?3""",
         asking_id,
         asked.id,
         now,
         "accepted" if accepted else "declined",
+        None if home is None else str(home),
+        unasked,
     )
-    home = numbers.home_of(tx, asked.id) if accepted else None
     for request_id, nonce, _, _, trace_id in rows:
         response = AddressResponse(
             request_id=request_id,
@@ -256,16 +258,20 @@ def _decide(
 
 
 def _answer_again(tx: Tx, asking: Account, request: AddressRequest, now: float) -> None:
-    """Give the response to a decided request once more: who repeats it has none."""
+    """Give the response to a decided request once more: who repeats it has none.
+
+    With the address that was told then: another one needs another consent.  While the
+    response lies in INBOX it is all there is to say, however often it is asked for.
+    """
     row = tx.one(
-        """SELECT state, asked FROM address_request
+        """SELECT told FROM address_request
         WHERE asking = ?1 AND id = ?2 AND state IN ('accepted', 'declined')""",
         asking.id,
         request.id,
     )
-    if row is None:
+    if row is None or address_filing.is_answered(tx, asking.id, request.id):
         return
-    home = numbers.home_of(tx, row[1]) if row[0] == "accepted" else None
+    home = None if row[0] is None else parse_address(row[0])
     response = AddressResponse(
         request_id=request.id,
         nonce=request.nonce,

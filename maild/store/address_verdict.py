@@ -16,7 +16,8 @@ from maild.store.numbers import AddressPolicy
 
 HOUR: Final = 3600.0
 REFUSAL_HOLDS: Final = 86400.0
-"""Seconds in which who has been declined is declined again, unasked: no nagging."""
+"""Seconds after a user's decline in which the same number is declined, unasked: no
+nagging.  What is declined so begins no other day."""
 
 
 class Outcome(StrEnum):
@@ -67,7 +68,7 @@ def verdict(tx: Tx, asking: Account, asked: Account, now: float) -> Verdict:
         return Verdict.WELCOME
     declined = tx.value(
         """SELECT max(decided) FROM address_request
-        WHERE asking = ?1 AND asked = ?2 AND state = 'declined'""",
+        WHERE asking = ?1 AND asked = ?2 AND state = 'declined' AND NOT unasked""",
         asking.id,
         asked.id,
     )

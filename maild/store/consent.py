@@ -69,9 +69,9 @@ def received(
     added = tx.run(
         """INSERT INTO offer (id, account_id, sender, recipient, nonce, name, type,
             size, sha256, home, note, content_id, expires, trace, created, rendering,
-            via)
+            via, said_by)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-            ?17)
+            ?17, ?12)
         ON CONFLICT DO NOTHING""",
         offer.id,
         account_id,

@@ -18,6 +18,7 @@ from maild.mail.transfer import FINAL, GO, Event, Lifetimes
 from maild.store import (
     address_requests,
     arriving,
+    closed,
     consent,
     items,
     mailboxes,
@@ -248,6 +249,9 @@ def _decide(
     for content_id, fresh in zip(contents, errand.fresh, strict=True):
         if content_id is None:
             continue
+        why_not = closed.complaint(tx, errand.account_id, content_id, now)
+        if why_not is not None:
+            raise CannotError(why_not)
         consent.decide(
             tx,
             errand.account_id,

@@ -18,6 +18,7 @@ from maild.store import (
     arriving,
     blob_records,
     checkpoints,
+    closed,
     consent,
     mailboxes,
     messages,
@@ -27,6 +28,8 @@ from maild.store.index import Index, Row, Tx
 from maild.store.items import Item
 from maild.store.trace import TraceEvent
 
+KEYWORD = "$Offer"
+"""Of the message that makes an open offer."""
 REMEMBERED = 30 * 86400.0
 """Seconds for which an offer that is over stays listed."""
 
@@ -76,7 +79,7 @@ def withdrawn(
         return None
     item = None if made.item_id is None else arriving.find(tx, made.item_id)
     if made.state == "open":
-        is_seen = _unmark(tx, made)
+        is_seen = closed.unmark(tx, made.content_id, KEYWORD, is_late=False)
         return _end(tx, made, None, Cause.WITHDRAWN, hostname, now, told=is_seen)
     if made.state == "accepted" or (made.state == "expired" and item is not None):
         return _end(tx, made, item, Cause.STOPPED, hostname, now)
@@ -86,13 +89,15 @@ def withdrawn(
 def expire(tx: Tx, hostname: str, now: float) -> list[Ended]:
     """End open and accepted offers whose time has come; return what was told.
 
-    Open ones say until when they are; who accepted one is waiting for it.  What has
-    begun to arrive may still come to its end: no timer is on a whole transfer.  Offers
-    that have been over for a month are forgotten.
+    Open ones say until when they are, and lose their keyword; who accepted one is
+    waiting for it.  What has begun to arrive may still come to its end: no timer is on
+    a whole transfer.  Offers that have been over for a month are forgotten.
     """
     rows = tx.all(_MADE + "WHERE expires <= ?1 AND state IN ('open', 'accepted')", now)
     told: list[Ended] = []
     for made in map(_made, rows):
+        if made.state == "open":
+            closed.unmark(tx, made.content_id, KEYWORD, is_late=True)
         _close(tx, made, "expired")
         arrives = made.item_id is not None and arriving.find(tx, made.item_id)
         if made.state == "accepted" and not arrives:
@@ -204,16 +209,6 @@ def _close(tx: Tx, made: Made, state: str) -> None:
     if made.content_id is not None:
         messages.release_content(tx, made.content_id)
     tx.changed(f"account:{made.account_id}")
-
-
-def _unmark(tx: Tx, made: Made) -> bool:
-    """Let the message of an open offer offer nothing; False when it was deleted."""
-    places = tx.all(
-        "SELECT mailbox_id, uid FROM message WHERE content_id = ?1", made.content_id
-    )
-    for mailbox_id, uid in places:
-        messages.store_flags(tx, mailbox_id, [uid], "-", ("$Offer",))
-    return bool(places)
 
 
 def _tell(tx: Tx, account_id: int, ended: Ended, hostname: str, now: float) -> None:

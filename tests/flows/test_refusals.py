@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import pytest
 
+from tests.flows.plain import mailbox
 from tests.flows.programs import BIN, Programs, edit, playground
 from tests.flows.proxy import CountingProxy
 from tests.flows.story import offer_at, transfer_of
@@ -76,14 +77,27 @@ def test_decline_sends_no_content(file: Path, tmp_path: Path) -> None:
 
 
 def test_an_offer_expires(file: Path, tmp_path: Path) -> None:
+    """Who decides too late is told so; a mail program's move is refused."""
+
     def change(made: Path) -> None:
-        edit(made / "a.toml", "queue", offer_lifetime=5.0)
+        edit(made / "a.toml", "queue", offer_lifetime=8.0)
 
     with playground(tmp_path / "playground", change=change) as programs:
         programs.mshare("alice", "send", file, BOB)
         found = transfer_of(programs, "alice", file.name, "expired")
         told = programs.mshare("alice", "status", found["id"], expect=69)
         assert "expired" in told.out + told.err
+        (offer,) = programs.maild("b", "offers", "ls", "--json").json
+        assert offer["outcome"] == "expired"
+        assert programs.mshare("bob", "offers", "--json").json == []
+        for verb in ("accept", "decline"):
+            told = programs.mshare("bob", verb, offer["id"], expect=69)
+            assert told.out == ""
+            assert f"the offer of {file.name} has expired" in told.err
+        with mailbox(programs, "bob") as imap:
+            imap.select("INBOX")
+            answer, (text,) = imap.uid("MOVE", "1", "Accepted")
+            assert (answer, text.split(b";")[0]) == ("NO", b"[CANNOT] it has expired")
 
 
 def test_an_unknown_recipient_is_told(programs: Programs, file: Path) -> None:

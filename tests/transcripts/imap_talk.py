@@ -3,6 +3,7 @@ r"""Plays ``*.imap`` transcripts against a live station.
 
     # comment
     @ offer | item            bob offers alice a file; alice has uploaded one
+    @ late offer              one whose time is over
     @ request                 the second number asks the first one for its address
     @ quota 2000              alice may hold 2,000 octets
     @ clear | tls | alice     who connects: without TLS, with it, logged in as alice
@@ -29,6 +30,8 @@ from maild.store import quota
 from tests.unit.imapd.belongings import an_address_request, an_item, an_offer
 from tests.unit.imapd.live import NUMBERS, PASSWORD, Client, Live
 
+_OFFERS = {"@ offer": 86400, "@ late offer": 0}
+"""Seconds for which each is open."""
 _ESCAPES = {"\\r": "\r", "\\n": "\n", "\\0": "\0"}
 
 
@@ -40,8 +43,8 @@ async def play(name: str, script: str, station: Live) -> None:
         where = f"{name}:{number}"
         if not text or text.startswith("#"):
             continue
-        if text == "@ offer":
-            await an_offer(station)
+        if text in _OFFERS:
+            await an_offer(station, lifetime=_OFFERS[text])
             continue
         if text == "@ request":
             await an_address_request(station)

@@ -36,8 +36,8 @@ BOB = parse_address("bob@b.example")
 FACTS = Facts(message_id="m@a.example", now=NOW, trace="0123456789abcdef")
 
 
-async def an_offer(station: Live, name: str = "film.mov") -> str:
-    """Put an offer by bob into alice's INBOX and return its id."""
+async def an_offer(station: Live, name: str = "film.mov", lifetime: int = 86400) -> str:
+    """Put an offer by bob into alice's INBOX and return its id; seconds it is open."""
     offer = Offer(
         id=f"offer-{name}",
         nonce="0" * 32,
@@ -48,7 +48,7 @@ async def an_offer(station: Live, name: str = "film.mov") -> str:
         size=10**9,
         sha256=None,
         created=int(NOW),
-        expires=int(NOW) + 86400,
+        expires=int(NOW) + lifetime,
         home="b.example",
         trace=FACTS.trace,
     )

@@ -45,7 +45,7 @@ def waiting(id_: str = "offer001", name: str = "film.mov") -> Waiting:
         size=3_000_000,
         sha256=None,
         created=1_790_000_000,
-        expires=1_790_600_000,
+        expires=2**34,
         home="a.example",
         trace="t1",
         note="as \x1b[31mpromised",

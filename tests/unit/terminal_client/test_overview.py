@@ -19,6 +19,7 @@ from maild.mail.offer import MEDIA_TYPE, Offer
 from maild.mail.transfer import State
 from terminal_client import attempts
 from terminal_client.errors import NotAllowedError
+from terminal_client.offers import Waiting
 from terminal_client.overview import Overview
 from terminal_client.terminal import Terminal
 from tests.unit.terminal_client.fakes import PASSWORD, Talk, servers
@@ -40,7 +41,7 @@ def offer(id_: str) -> bytes:
             size=_SIZE,
             sha256=None,
             created=1_790_000_000,
-            expires=1_790_600_000,
+            expires=2**34,
             home="b.example",
             trace="t" * 8,
         )
@@ -192,6 +193,26 @@ async def test_what_is_there_and_what_comes(tmp_path: Path) -> None:
         house.offers.append("offer002")
         await house.tell("* 2 EXISTS")
         assert [o.id for o in (await coming).offers] == ["offer001", "offer002"]
+
+
+async def test_an_offer_that_is_over_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing comes or goes then: its message has another keyword."""
+    late: list[str] = ["offer003"]
+    monkeypatch.setattr(Waiting, "is_late", property(lambda one: one.id in late))
+    house = House(["offer001", "offer002", "offer003"])
+    async with watched(tmp_path, house) as seen:
+        now = await the_next(seen)
+        assert [(o.id, o.place) for o in now.offers] == [
+            ("offer001", 1),
+            ("offer002", 2),
+        ]
+        coming = asyncio.ensure_future(the_next(seen))
+        await asyncio.wait_for(house.idling.wait(), 10)
+        late.append("offer001")
+        await house.tell("* 1 FETCH (UID 1 FLAGS ($Expired) MODSEQ (9))")
+        assert [o.id for o in (await coming).offers] == ["offer002"]
 
 
 async def test_progress_costs_one_small_look(tmp_path: Path) -> None:

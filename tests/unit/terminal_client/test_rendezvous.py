@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from maild.mail.address import parse_address
+from maild.mail.address_request import AddressRequest
 from terminal_client import errors
 from terminal_client.contacts import Contact
 from terminal_client.rendezvous import Rendezvous
+from terminal_client.requests import Asking
 from tests.unit.terminal_client.fakes import PASSWORD, Servers, Talk, refuse, servers
 
 OTHER = parse_address("+14155550102@rcs.example")
@@ -150,3 +152,20 @@ async def test_one_does_not_ask_oneself(tmp_path: Path) -> None:
         )
         number = parse_address("+14155550102@a.example")
         assert (await rendezvous.contact(number)).address == BOB
+
+
+async def test_who_was_told_nothing_is_not_remembered(tmp_path: Path) -> None:
+    """Decided too late: the other one knows nothing, and is no contact."""
+
+    async def imap(talk: Talk) -> None:
+        await talk.imap_login()
+        await talk.say(f"{await talk.command('SELECT')} OK [UIDVALIDITY 1] done")
+        await talk.say(f"{await talk.command('UID MOVE 7')} NO [CANNOT] it has expired")
+
+    asked = AddressRequest("request-1", "0" * 32, OTHER, OTHER, BOB, 1, 2, "t" * 8)
+    async with servers(tmp_path, imap=imap) as made:
+        rendezvous = at(made, tmp_path)
+        with pytest.raises(errors.UnavailableError, match="it has expired"):
+            await rendezvous.decide([Asking(1, 7, asked)], accepted=True)
+        assert rendezvous.contacts.by_number(OTHER.local) is None
+        await rendezvous.close()

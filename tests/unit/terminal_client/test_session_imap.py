@@ -218,7 +218,8 @@ async def test_deciding_is_moving(tmp_path: Path) -> None:
         '{"maild": 1, "kind": "offer", "id": "offer12345", "nonce": "' + "0" * 32 + '",'
         '"sender": "bob@b.example", "recipient": "alice@a.example", "name": "f.mov",'
         '"type": "video/quicktime", "size": 5, "sha256": null, "created": 1,'
-        '"expires": 2, "home": "b.example", "trace": "0011223344556677", "note": "hi"}'
+        '"expires": 9999999999, "home": "b.example", "trace": "0011223344556677",'
+        '"note": "hi"}'
     )
 
     async def script(talk: Talk) -> None:
