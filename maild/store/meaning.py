@@ -22,6 +22,7 @@ from maild.store import (
     items,
     mailboxes,
     messages,
+    parting,
     transfers,
 )
 from maild.store.address_requests import Decided
@@ -248,7 +249,7 @@ def _decide(
     for content_id, fresh in zip(contents, errand.fresh, strict=True):
         if content_id is None:
             continue
-        consent.decide(
+        decided = consent.decide(
             tx,
             errand.account_id,
             content_id,
@@ -256,6 +257,8 @@ def _decide(
             now,
             accepted=accepted,
         )
+        if decided:
+            parting.unmark(tx, content_id, but=target.id)  # copied, it stays
         try:
             answered += address_requests.decide(
                 tx, errand.account_id, content_id, now, accepted=accepted

@@ -76,7 +76,7 @@ def withdrawn(
         return None
     item = None if made.item_id is None else arriving.find(tx, made.item_id)
     if made.state == "open":
-        is_seen = _unmark(tx, made)
+        is_seen = unmark(tx, made.content_id)
         return _end(tx, made, None, Cause.WITHDRAWN, hostname, now, told=is_seen)
     if made.state == "accepted" or (made.state == "expired" and item is not None):
         return _end(tx, made, item, Cause.STOPPED, hostname, now)
@@ -206,10 +206,16 @@ def _close(tx: Tx, made: Made, state: str) -> None:
     tx.changed(f"account:{made.account_id}")
 
 
-def _unmark(tx: Tx, made: Made) -> bool:
-    """Let the message of an open offer offer nothing; False when it was deleted."""
+def unmark(tx: Tx, content_id: int | None, *, but: int | None = None) -> bool:
+    """Let the message of an offer offer nothing; False when it was deleted.
+
+    ``but``: a mailbox where it stays as it is.
+    """
     places = tx.all(
-        "SELECT mailbox_id, uid FROM message WHERE content_id = ?1", made.content_id
+        """SELECT mailbox_id, uid FROM message
+        WHERE content_id = ?1 AND mailbox_id IS NOT ?2""",
+        content_id,
+        but,
     )
     for mailbox_id, uid in places:
         messages.store_flags(tx, mailbox_id, [uid], "-", ("$Offer",))
