@@ -8,6 +8,7 @@ stderr; the status is that of sysexits(3).
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -18,6 +19,7 @@ import typer
 from maild import complaint, demo, playground
 from maild.complaint import OperatorError
 from maild.config import STATIONS
+from maild.daemon import ENDING
 from maild.operator import account, checkpoint, offers, queue, storage, story
 from maild.operator.console import ConfigOption, configuration
 
@@ -74,6 +76,7 @@ def serve(
     # What only verbs need is megabytes; whoever serves for months is not to hold it.
     # The process stays the same, for systemd and whoever else watches it.
     again = [sys.executable, "-P", "-m", "maild.daemon", str(found.file), *chosen]
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until it knows how to end
     os.execv(sys.executable, again)  # noqa: S606 - no shell, and our own interpreter
 
 
