@@ -20,7 +20,7 @@ from maild import complaint, demo, playground
 from maild.complaint import OperatorError
 from maild.config import STATIONS
 from maild.daemon import ENDING
-from maild.operator import account, checkpoint, offers, queue, storage, story
+from maild.operator import account, check, checkpoint, offers, queue, storage, story
 from maild.operator.console import ConfigOption, configuration
 
 verbs: Final = typer.Typer(
@@ -80,16 +80,7 @@ def serve(
     os.execv(sys.executable, again)  # noqa: S606 - no shell, and our own interpreter
 
 
-@verbs.command("check-config")
-def check_config(context: typer.Context, config: ConfigOption = None) -> None:
-    """Say whether the configuration can be used."""
-    found = configuration(context, config)
-    from maild import app
-
-    app.identity_of(found)
-    print(f"{found.file}: ok")
-
-
+verbs.command("check-config")(check.check_config)
 verbs.add_typer(account.app, name="account")
 verbs.add_typer(queue.app, name="queue")
 verbs.add_typer(offers.app, name="offers")

@@ -25,6 +25,34 @@ def test_check_config(maild: Operator) -> None:
     assert maild.complaint.startswith(f"maild: {maild.file}: [smpt] no such table")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"b/store"', '"/proc/store"', "store: /proc/store: cannot be written"),
+        ('"b/store"', '"b/key.pem"', "key.pem: cannot be written: Not a directory"),
+    ],
+)
+def test_a_store_that_cannot_be(maild: Operator, old: str, new: str, said: str) -> None:
+    maild.file.write_text(maild.file.read_text().replace(old, new))
+    maild("check-config", status=os.EX_CONFIG)
+    assert said in maild.complaint
+
+
+def test_a_store_that_is_not_there_yet_leaves_none(maild: Operator) -> None:
+    maild.file.write_text(maild.file.read_text().replace('"b/store"', '"new/store"'))
+    maild("check-config")
+    assert maild.complaint == ""
+    assert not (maild.file.parent / "new").exists()
+
+
+def test_a_name_that_no_certificate_says(maild: Operator) -> None:
+    text = maild.file.read_text()
+    named = text.replace('hostname = "b.example"', 'hostname = "mail.b.example"')
+    maild.file.write_text(named)
+    assert maild("check-config") == f"{maild.file}: ok\n"
+    assert "mail.b.example is not in the certificate (b.ex" in maild.complaint
+
+
 def test_config_may_stand_anywhere(
     maild: Operator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

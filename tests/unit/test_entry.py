@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,30 @@ def test_a_server_that_is_ended_while_it_starts_is_quiet(
         check=False,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (os.EX_OK, "", "")
+
+
+@pytest.mark.parametrize("listener", ["smtp", "imap", "http"])
+def test_an_address_that_is_taken_is_named(tmp_path: Path, listener: str) -> None:
+    made = playground.make(tmp_path / "playground")
+    with socket.create_server(("127.0.0.1", made.ports["b"][listener])):
+        ran = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "maild",
+                "serve",
+                "--config",
+                made.folder / "b.toml",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ran.returncode == os.EX_UNAVAILABLE
+    last = ran.stderr.splitlines()[-1]
+    address = f"127.0.0.1:{made.ports['b'][listener]}"
+    assert last == f"maild: cannot listen at {address}: Address already in use"
 
 
 @pytest.mark.parametrize(
