@@ -80,12 +80,17 @@ def test_queue(maild: Operator) -> None:
 
     maild("queue", "hold", "first", "second")
     assert {t["state"] for t in maild.json("queue", "ls")} == {"held"}
+    assert len(maild.json("queue", "ls", "--state", "held")) == 2
+    assert maild.json("queue", "ls", "--state", "deferred") == []
+    maild("queue", "ls", "--state", "kept", status=os.EX_USAGE)
+    assert "cancelled, held" in maild.complaint
     maild("queue", "release", "second")
     maild("queue", "retry", "second")
     assert maild.json("queue", "show", "second")["due"] < "2090"
     maild("queue", "rm", "first")
     assert [t["id"] for t in maild.json("queue", "ls")] == ["second"]
-    assert len(maild.json("queue", "ls", "--all")) == 2
+    states = {t["id"]: t["state"] for t in maild.json("queue", "ls", "--all")}
+    assert states == {"first": "cancelled", "second": "deferred"}
     maild("queue", "rm", "first", status=os.EX_DATAERR)
     assert "is cancelled already" in maild.complaint
     maild("queue", "show", "third", status=os.EX_NOINPUT)
