@@ -79,6 +79,7 @@ def explain(
         str | None, typer.Argument(metavar="CODE", help="Such as 5.7.1.")
     ] = None,
     as_json: JsonOption = False,
+    config: ConfigOption = None,  # as every verb; nothing of it is needed
 ) -> None:
     """Explain a status code and what to do; list all.
 
