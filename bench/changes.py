@@ -4,7 +4,7 @@
 One octet inserted, a MiB overwritten, both, and a file that is another one; of random
 octets, where nothing but landmarks helps.  Run it alone on the machine:
 
-    python -m bench.changes --size 1G
+    python -m bench.changes --size 1Gi
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ run; a busy time lasts from the first push to the last, the next upload under wa
 Ratios of quantiles travel, milliseconds do not.  The exit status tells whether the
 99 % stayed below the goal.
 
-    python -m bench.fair [--size 1G] [--rounds 3] [--mails 300] [--goal 3]
+    python -m bench.fair [--size 1Gi] [--rounds 3] [--mails 300] [--goal 3]
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Real servers and terminals, TLS on every leg: upload, push and download of one i
 of many at the same time.  VmHWM of each process; of the terminals the largest.  The
 exit status tells whether all of them stayed below the goal.
 
-    python -m bench.memory [--size 8G] [--items 100] [--each 50M] [--goal 80M]
+    python -m bench.memory [--size 8Gi] [--items 100] [--each 50Mi] [--goal 80Mi]
                            [--pushes 20]
 
 ``--pushes``: how many the first server makes at once, others wait their turn; 20 is

@@ -8,7 +8,7 @@ from the cut, or from when what was killed has been started again (its ready lin
 the start of the terminal's process), to the next octets of content.  Servers try again
 after 0.5 s here, after a minute by default.  Figures only, nothing is a failure.
 
-    python -m bench.restart [--size 128M] [--rounds 5]
+    python -m bench.restart [--size 128Mi] [--rounds 5]
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ With ``--narrow`` the three legs are equally narrow, and the question is what th
 road costs beside one of them (`bench.narrow`): 1 where everything flows at once, 3
 where each leg waits for the one before.
 
-    python -m bench.road --narrow [--rate 20M] [--size 1G] [--reader mshare|imaplib]
+    python -m bench.road --narrow [--rate 20M] [--size 1Gi] [--reader mshare|imaplib]
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ stderr; the status is that of sysexits(3).
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -18,7 +19,8 @@ import typer
 from maild import complaint, demo, playground
 from maild.complaint import OperatorError
 from maild.config import STATIONS
-from maild.operator import account, checkpoint, offers, queue, storage, story
+from maild.daemon import ENDING
+from maild.operator import account, check, checkpoint, offers, queue, storage, story
 from maild.operator.console import ConfigOption, configuration
 
 verbs: Final = typer.Typer(
@@ -74,19 +76,11 @@ def serve(
     # What only verbs need is megabytes; whoever serves for months is not to hold it.
     # The process stays the same, for systemd and whoever else watches it.
     again = [sys.executable, "-P", "-m", "maild.daemon", str(found.file), *chosen]
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until it knows how to end
     os.execv(sys.executable, again)  # noqa: S606 - no shell, and our own interpreter
 
 
-@verbs.command("check-config")
-def check_config(context: typer.Context, config: ConfigOption = None) -> None:
-    """Say whether the configuration can be used."""
-    found = configuration(context, config)
-    from maild import app
-
-    app.identity_of(found)
-    print(f"{found.file}: ok")
-
-
+verbs.command("check-config")(check.check_config)
 verbs.add_typer(account.app, name="account")
 verbs.add_typer(queue.app, name="queue")
 verbs.add_typer(offers.app, name="offers")

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
 from maild.config import ConfigError
+from maild.listeners import ListenError
 from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
 
 
@@ -51,7 +53,9 @@ def _status(error: BaseException) -> int:
             return os.EX_IOERR
         case StoreFullError() | StoreError():
             return os.EX_TEMPFAIL
-        case PermissionError():
+        case ListenError() if error.errno != errno.EACCES:
+            return os.EX_UNAVAILABLE  # who listens there now may go
+        case PermissionError() | ListenError():
             return os.EX_NOPERM
         case _:
             return os.EX_OSERR

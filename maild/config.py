@@ -14,6 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
+from maild import listeners
 from maild.delivery.settings import DeliverySettings, PeerSettings
 from maild.imapd.settings import ImapSettings
 from maild.mail.address import AddressError, parse_address
@@ -143,6 +144,8 @@ def load(file: Path) -> Configuration:
         for name, kind in TABLES.items()
     }
     _check_rendezvous(file, tables["server"], tables["rendezvous"])
+    for table, complaint in listeners.clashes(tables):
+        raise ConfigError(file, complaint, table=table)
     return Configuration(file=file, peers=_read_peers(file, peers), **tables)
 
 

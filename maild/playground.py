@@ -152,6 +152,10 @@ def number_login(made: Playground, name: str) -> list[str]:
 def make(folder: Path, base_port: int | None = None) -> Playground:
     """Write everything below ``folder``; raise `OperatorError` when it is not empty."""
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 # without the dots
+    if folder.exists() and not folder.is_dir():
+        raise OperatorError(
+            f"{folder} is no directory; name a new one", os.EX_CANTCREAT
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         taken = any(folder.iterdir())

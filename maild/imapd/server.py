@@ -27,6 +27,7 @@ from maild.imapd.connection import ClosedError, Connection
 from maild.imapd.outcome import Done
 from maild.imapd.session import House, Session, Verb
 from maild.imapd.settings import ImapSettings
+from maild.listeners import listening
 from maild.login import Gate
 from maild.mail.transfer import Lifetimes
 from maild.options import host_port
@@ -111,9 +112,10 @@ class ImapStation:
         def made(connection: Connection) -> None:
             sessions.create_task(self._serve(connection, secure=secure))
 
-        return await asyncio.get_running_loop().create_server(
-            lambda: Connection(made), host, port, backlog=512
-        )
+        with listening(address):
+            return await asyncio.get_running_loop().create_server(
+                lambda: Connection(made), host, port, backlog=512
+            )
 
     async def _serve(self, connection: Connection, *, secure: bool) -> None:
         """See one connection through, from greeting to end."""

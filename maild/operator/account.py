@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import sys
 from enum import StrEnum
@@ -19,6 +18,7 @@ from maild.login import make_keys
 from maild.mail import number
 from maild.mail.address import Address, AddressError, parse_address
 from maild.mail.plain import amount
+from maild.operator import sizes
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
@@ -134,7 +134,9 @@ def rm(
         account = _find(records, settings, address)
         question = f"Remove {account.address} and everything it holds?"
         if not yes and not _confirmed(question):
-            raise OperatorError("nothing has been removed", os.EX_USAGE)
+            raise OperatorError(
+                "nothing has been removed; --yes removes without asking", os.EX_USAGE
+            )
         records.write(_remove, account.id, records.store.clock())
     print(f"{account.address} has been removed")
 
@@ -148,20 +150,26 @@ def policy(
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Largest item taken unasked: 500M, 10G."),
+        typer.Option(
+            metavar="SIZE",
+            help=f"Largest item taken unasked: 500M, 10G (at first: {sizes.AT_FIRST}).",
+        ),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show or set from whom an account takes content without asking."""
+    """Show or set from whom an account takes content without asking.
+
+    Sizes: K, M, G, T are thousands, Ki, Mi, Gi, Ti are powers of 1024.
+    """
     settings = configuration(context, config)
     with opened(settings.server) as records:
         account = _find(records, settings, address)
         if whom is not None or size is not None:
             chosen = whom.value if whom is not None else account.policy
-            octets = account.policy_size if size is None else parse_size(size)
-            if chosen != Policy.ASK and octets == 0:
-                raise OperatorError("say up to which --size", os.EX_USAGE)
+            octets = account.policy_size if size is None else sizes.parse(size)
+            if chosen != Policy.ASK and size is None:
+                octets = octets or sizes.parse(sizes.AT_FIRST)
             records.write(accounts.set_policy, account.id, chosen, octets)
             account = _find(records, settings, address)
         found = _facts(account, records.read(store_quota.use, account.id))
@@ -179,12 +187,15 @@ def quota(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show or set how much an account may hold."""
+    """Show or set how much an account may hold.
+
+    Sizes: K, M, G, T are thousands, Ki, Mi, Gi, Ti are powers of 1024.
+    """
     settings = configuration(context, config)
     with opened(settings.server) as records:
         account = _find(records, settings, address)
         if size is not None:
-            octets = None if size == "none" else parse_size(size)
+            octets = None if size == "none" else sizes.parse(size)
             records.write(store_quota.set_quota, account.id, octets)
         use = records.read(store_quota.use, account.id)
     octets_of: dict[str, int | None] = {
@@ -239,16 +250,6 @@ def _check_number(address: Address) -> None:
 def fresh_keys(password: str) -> ScramKeys:
     """Return the verifier of a new password."""
     return make_keys(password, secrets.token_bytes(_SALT))
-
-
-def parse_size(text: str) -> int:
-    """Return octets; K, M, G, T are powers of 1024."""
-    found = re.fullmatch(r"([0-9]{1,18})([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if found is None:
-        raise OperatorError(
-            f"{text}: a size is a number with K, M, G or T", os.EX_USAGE
-        )
-    return int(found[1]) << (10 * "_KMGT".index(found[2].upper() or "_"))
 
 
 def _find(records: Records, settings: Configuration, text: str) -> Account:

@@ -41,6 +41,9 @@ COLUMNS = (
     *("id", "kind", "state", "moved", "size", "pace"),
     *("due", "sender", "recipient", "trouble"),
 )
+HELD = "held"
+"""What is shown in place of the state that a transfer is held in."""
+SHOWN = (*(state.value for state in State), HELD)
 FRESH = 10.0
 """Seconds for which a rate is believed after octets moved last."""
 
@@ -50,10 +53,10 @@ def ls(
     context: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="Finished ones too.")] = False,
     state: Annotated[
-        State | None,
+        str | None,
         typer.Option(
             metavar="STATE",
-            help=f"Only those in this state: {', '.join(State)}.",
+            help=f"Only those in this state: {', '.join(SHOWN)}.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -63,12 +66,17 @@ def ls(
 
     As JSON that is in `maild checkpoint ls`.
     """
+    if state not in (None, *SHOWN):
+        raise OperatorError(
+            f"--state {state}: it is one of {', '.join(SHOWN)}", os.EX_USAGE
+        )
     final = every or state in FINAL
     with opened(configuration(context, config).server) as records:
         found = records.read(transfers.everything, final=final)
         now = records.store.clock()
         arriving = [] if state else checkpoint.arriving(records)
-    chosen = [facts(t, now) for t in found if state in (None, t.state)]
+    every_fact = (facts(transfer, now) for transfer in found)
+    chosen = [each for each in every_fact if state in (None, each["state"])]
     if as_json:
         show_json(chosen)
         return
@@ -158,10 +166,11 @@ def facts(transfer: Transfer, now: float) -> dict[str, Any]:
     """
     is_moving = transfer.rate > 0 and now - transfer.changed <= FRESH
     left = (transfer.size - transfer.octets) / transfer.rate if is_moving else None
+    is_held = transfer.held and transfer.state not in FINAL
     return {
         "id": transfer.id,
         "kind": transfer.kind.value,
-        "state": "held" if transfer.held else transfer.state.value,
+        "state": HELD if is_held else transfer.state.value,
         "sender": str(transfer.sender or "<>"),
         "recipient": str(transfer.recipient),
         "octets": transfer.octets,

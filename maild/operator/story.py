@@ -14,6 +14,7 @@ from maild.mail import codes
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
+    Records,
     configuration,
     moment,
     opened,
@@ -23,19 +24,29 @@ from maild.operator.console import (
 )
 from maild.store import trace as traces
 
+LEAST = 4
+"""Characters of the beginning of an id that it is found by."""
+
 
 def trace(
     context: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="ID")],
+    which: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Of a transfer, an offer, an item, a trace."),
+    ],
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Tell the story of a transfer or a trace id, hop by hop."""
+    """Tell the story of a transfer, as far as this server has seen it, hop by hop.
+
+    Four characters that an id begins with are enough, if no other one does.
+    """
     with opened(configuration(context, config).server) as records:
-        story = records.read(traces.story, which)
+        story = records.read(traces.story, _whole(records, which))
     if not story:
         raise OperatorError(
-            f"{which}: nothing is known here; give the whole id of a transfer or trace",
+            f"{which}: nothing is known of it here; `maild queue ls --all` and"
+            " `maild offers ls` show ids",
             os.EX_NOINPUT,
         )
     events = [
@@ -51,11 +62,24 @@ def trace(
     show(events, ["at", "station", "id", "event"], as_json=as_json)
 
 
+def _whole(records: Records, which: str) -> str:
+    """Return the id that begins with ``which``; ``which``, if none or it is whole."""
+    found = records.read(traces.named, which) if len(which) >= LEAST else []
+    if which in found or not found:
+        return which
+    if len(found) > 1:
+        raise OperatorError(
+            f"{which}: {len(found)} ids begin so; give more of it", os.EX_NOINPUT
+        )
+    return found[0]
+
+
 def explain(
     code: Annotated[
         str | None, typer.Argument(metavar="CODE", help="Such as 5.7.1.")
     ] = None,
     as_json: JsonOption = False,
+    config: ConfigOption = None,  # as every verb; nothing of it is needed
 ) -> None:
     """Explain a status code and what to do; list all.
 

@@ -48,13 +48,14 @@ def keep_mail(
             and is_ours
             and consent.received(tx, account.id, offer, content_id, now)
         )
-        into(tx, account, "INBOX", content_id, ("$Offer",) if is_offer else (), now)
+        flags = ("$Offer",) if is_offer else ()
+        uid = into(tx, account, "INBOX", content_id, flags, now)
         quota.check(tx, account.id)
         if is_offer and offer is not None and _is_welcome(tx, account, offer):
             consent.decide(
                 tx, account.id, content_id, fresh[number], now, accepted=True
             )
-            into(tx, account, "Accepted", content_id, ("$Offer", "\\Seen"), now)
+            _file_accepted(tx, account, uid)
     filing.told(tx, transaction, "offer" if offer else "mail", now)
 
 
@@ -78,6 +79,14 @@ def _is_welcome(tx: Tx, account: Account, offer: Offer) -> bool:
     )
 
 
+def _file_accepted(tx: Tx, account: Account, uid: int) -> None:
+    """Move an offer out of INBOX as its reader would: nothing waits for him there."""
+    inbox = mailboxes.must_find(tx, account.id, "INBOX")
+    accepted = mailboxes.must_find(tx, account.id, "Accepted")
+    messages.store_flags(tx, inbox.id, [uid], "+", ("\\Seen",))
+    messages.copy(tx, inbox.id, [uid], accepted.id, move=True)
+
+
 def into(
     tx: Tx,
     account: Account,
@@ -85,10 +94,7 @@ def into(
     content_id: int,
     flags: tuple[str, ...],
     now: float,
-) -> None:
-    """Put a content into a mailbox, or INBOX where there is none of that name."""
-    place = mailboxes.find(tx, account.id, mailbox)
-    if place is None:  # the user has removed it; INBOX is always there
-        place = mailboxes.find(tx, account.id, "INBOX")
-    assert place is not None
-    messages.append(tx, place.id, content_id, flags, now)
+) -> int:
+    """Put a content into a mailbox that is always there, and return its UID."""
+    place = mailboxes.must_find(tx, account.id, mailbox)
+    return messages.append(tx, place.id, content_id, flags, now)

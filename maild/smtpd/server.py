@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from maild.identity import Identity
+from maild.listeners import listening
 from maild.login import Gate
 from maild.mail.monitor import Policy
 from maild.mail.transfer import Lifetimes
@@ -151,7 +152,8 @@ class SmtpStation:
 
         for address in addresses:
             host, port = host_port(address)
-            server = await loop.create_server(door, host, port, backlog=BACKLOG)
+            with listening(address):
+                server = await loop.create_server(door, host, port, backlog=BACKLOG)
             self._servers.append(server)
 
     def _receiving(

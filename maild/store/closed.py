@@ -41,10 +41,23 @@ def complaint(tx: Tx, account_id: int, content_id: int, now: float) -> str | Non
     return None
 
 
-def unmark(tx: Tx, content_id: int | None, keyword: str, *, is_late: bool) -> bool:
-    """Let a message ask for nothing any more; False when it was deleted."""
+def unmark(
+    tx: Tx,
+    content_id: int | None,
+    keyword: str,
+    *,
+    is_late: bool = False,
+    but: int | None = None,
+) -> bool:
+    """Let a message ask for nothing any more; False when it was deleted.
+
+    ``but``: a mailbox where it stays as it is.
+    """
     places = tx.all(
-        "SELECT mailbox_id, uid FROM message WHERE content_id = ?1", content_id
+        """SELECT mailbox_id, uid FROM message
+        WHERE content_id = ?1 AND mailbox_id IS NOT ?2""",
+        content_id,
+        but,
     )
     for mailbox_id, uid in places:
         messages.store_flags(tx, mailbox_id, [uid], "-", (keyword,))

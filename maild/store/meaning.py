@@ -23,6 +23,7 @@ from maild.store import (
     items,
     mailboxes,
     messages,
+    parting,
     transfers,
 )
 from maild.store.address_requests import Decided
@@ -252,7 +253,7 @@ def _decide(
         why_not = closed.complaint(tx, errand.account_id, content_id, now)
         if why_not is not None:
             raise CannotError(why_not)
-        consent.decide(
+        decided = consent.decide(
             tx,
             errand.account_id,
             content_id,
@@ -260,6 +261,8 @@ def _decide(
             now,
             accepted=accepted,
         )
+        if decided:
+            closed.unmark(tx, content_id, parting.KEYWORD, but=target.id)  # copied
         try:
             answered += address_requests.decide(
                 tx, errand.account_id, content_id, now, accepted=accepted

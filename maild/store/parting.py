@@ -79,7 +79,7 @@ def withdrawn(
         return None
     item = None if made.item_id is None else arriving.find(tx, made.item_id)
     if made.state == "open":
-        is_seen = closed.unmark(tx, made.content_id, KEYWORD, is_late=False)
+        is_seen = closed.unmark(tx, made.content_id, KEYWORD)
         return _end(tx, made, None, Cause.WITHDRAWN, hostname, now, told=is_seen)
     if made.state == "accepted" or (made.state == "expired" and item is not None):
         return _end(tx, made, item, Cause.STOPPED, hostname, now)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from maild import metrics
+from maild.listeners import listening
 from maild.options import host_port
 from maild.store import census
 from maild.store.house import Store
@@ -43,17 +44,18 @@ class WebStation:
         """Listen, say so, and answer until cancelled."""
         servers: list[asyncio.Server] = []
         try:
-            for host, port in map(host_port, self._settings.listen):
-                servers.append(
-                    await asyncio.start_server(
-                        self._converse, host, port, limit=MAX_REQUEST
-                    )
-                )
+            for address in self._settings.listen:
+                with listening(address):
+                    servers.append(await self._listen(address))
             started()
             await asyncio.get_running_loop().create_future()
         finally:
             for server in servers:
                 server.close()
+
+    async def _listen(self, address: str) -> asyncio.Server:
+        host, port = host_port(address)
+        return await asyncio.start_server(self._converse, host, port, limit=MAX_REQUEST)
 
     async def _converse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

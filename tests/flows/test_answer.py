@@ -80,3 +80,17 @@ def test_moved_to_accepted_content_comes(
     found = transfer_of(programs, "alice", file.name, "sent")
     attempts = programs.servers["a"].lines(rf"{found['id']}: to=<")
     assert len(attempts) == 2  # offered, sent: nothing had to be tried again
+
+
+def test_what_the_policy_accepts_waits_for_nobody(
+    counted: tuple[Programs, CountingProxy], tmp_path: Path
+) -> None:
+    programs, _ = counted
+    words = ("account", "policy", "bob@b.example", "anyone", "--size", "1G")
+    programs.maild("b", *words)
+    file = tmp_path / "welcome.bin"
+    file.write_bytes(os.urandom(SIZE))
+    programs.mshare("alice", "send", file, "bob@b.example")
+    item_at(programs, "bob", file.name, SIZE)
+    waiting = programs.mshare("bob", "offers", "--json").json
+    assert file.name not in [each["name"] for each in waiting]

@@ -113,20 +113,20 @@ def test_a_quota_at_the_receiver(tmp_path: Path) -> None:
     file = a_file(tmp_path, "quota.bin", 3_000_000)
     with playground(tmp_path / "playground", change=change) as programs:
         quota = ("account", "quota", "bob@b.example")
-        programs.maild("b", *quota, "2M")
+        programs.maild("b", *quota, "2Mi")
         programs.mshare("alice", "send", file, "bob@b.example")
         offer = offer_at(programs, "bob", file.name)
         told = programs.mshare("bob", "accept", offer["id"], expect=69)
         assert "make room" in told.err
         assert offer_at(programs, "bob", file.name) == offer
-        programs.maild("b", *quota, "4M")
+        programs.maild("b", *quota, "4Mi")
         programs.servers["a"].stop()  # so that the quota can change before it pushes
         programs.mshare("bob", "accept", offer["id"])
-        programs.maild("b", *quota, "2M")
+        programs.maild("b", *quota, "2Mi")
         programs.servers["a"].start()
         found = transfer_of(programs, "alice", file.name, "deferred")
         assert found["status"] == "4.2.2"
-        programs.maild("b", *quota, "8M")
+        programs.maild("b", *quota, "8Mi")
         item_at(programs, "bob", file.name, 3_000_000)
         shown = programs.maild("b", *quota, "--json").json
         assert 3_000_000 < shown["used"] < 3_100_000
@@ -136,11 +136,11 @@ def test_a_quota_at_the_receiver(tmp_path: Path) -> None:
 def test_a_quota_at_the_sender(tmp_path: Path) -> None:
     file = a_file(tmp_path, "own.bin", 3_000_000)
     with playground(tmp_path / "playground") as programs:
-        programs.maild("a", "account", "quota", "alice@a.example", "2M")
+        programs.maild("a", "account", "quota", "alice@a.example", "2Mi")
         told = programs.mshare("alice", "upload", file, expect=69)
         assert "5.2.2" in told.err
         assert "make room" in told.err
-        programs.maild("a", "account", "quota", "alice@a.example", "4M")
+        programs.maild("a", "account", "quota", "alice@a.example", "4Mi")
         programs.mshare("alice", "upload", file)
         other = a_file(tmp_path, "other.bin", 3_000_000)
         told = programs.mshare("alice", "upload", other, expect=75)

@@ -10,7 +10,9 @@ import os
 import pytest
 
 from maild.cli import main
+from maild.complaint import OperatorError
 from maild.mail.address import parse_address
+from maild.operator import sizes
 from maild.operator.console import Records
 from maild.store import (
     accounts,
@@ -23,6 +25,34 @@ def test_check_config(maild: Operator) -> None:
     maild.file.write_text(maild.file.read_text() + "\n[smpt]\n")
     maild("check-config", status=os.EX_CONFIG)
     assert maild.complaint.startswith(f"maild: {maild.file}: [smpt] no such table")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"b/store"', '"/proc/store"', "store: /proc/store: cannot be written"),
+        ('"b/store"', '"b/key.pem"', "key.pem: cannot be written: Not a directory"),
+    ],
+)
+def test_a_store_that_cannot_be(maild: Operator, old: str, new: str, said: str) -> None:
+    maild.file.write_text(maild.file.read_text().replace(old, new))
+    maild("check-config", status=os.EX_CONFIG)
+    assert said in maild.complaint
+
+
+def test_a_store_that_is_not_there_yet_leaves_none(maild: Operator) -> None:
+    maild.file.write_text(maild.file.read_text().replace('"b/store"', '"new/store"'))
+    maild("check-config")
+    assert maild.complaint == ""
+    assert not (maild.file.parent / "new").exists()
+
+
+def test_a_name_that_no_certificate_says(maild: Operator) -> None:
+    text = maild.file.read_text()
+    named = text.replace('hostname = "b.example"', 'hostname = "mail.b.example"')
+    maild.file.write_text(named)
+    assert maild("check-config") == f"{maild.file}: ok\n"
+    assert "mail.b.example is not in the certificate (b.ex" in maild.complaint
 
 
 def test_config_may_stand_anywhere(
@@ -58,6 +88,7 @@ def test_accounts_come_and_go(maild: Operator) -> None:
     found = {a["address"] for a in maild.json("account", "ls")}
     assert found == {"bob@b.example", "carol@b.example", "dave@b.example"}
     maild("account", "rm", "dave@b.example", status=os.EX_USAGE)
+    assert "--yes" in maild.complaint
     maild("account", "rm", "dave@b.example", "--yes")
     assert len(maild.json("account", "ls")) == 2
 
@@ -118,9 +149,13 @@ def test_policy(maild: Operator) -> None:
     assert shown["policy"] == "ask"
     maild("account", "policy", "bob@b.example", "contacts", "--size", "10G")
     shown = maild.json("account", "policy", "bob@b.example")
-    assert (shown["policy"], shown["policy_size"]) == ("contacts", 10 * 2**30)
-    maild("account", "policy", "carol@b.example", "anyone", status=os.EX_USAGE)
-    assert "--size" in maild.complaint
+    assert (shown["policy"], shown["policy_size"]) == ("contacts", 10 * 10**9)
+    shown = maild("account", "policy", "bob@b.example", "anyone")
+    assert "anyone, up to 10.0 GB" in shown
+    shown = maild("account", "policy", "carol@b.example", "contacts")
+    assert "contacts, up to 1.0 GB" in shown
+    maild("account", "policy", "carol@b.example", "--size", "0")
+    assert maild.json("account", "policy", "carol@b.example")["policy_size"] == 0
     maild("account", "policy", "bob@b.example", "--size", "much", status=os.EX_USAGE)
 
 
@@ -128,13 +163,39 @@ def test_quota(maild: Operator) -> None:
     shown = maild.json("account", "quota", "bob@b.example")
     assert (shown["used"], shown["quota"]) == (shown["held"], None)
     maild("account", "quota", "bob@b.example", "10G")
-    assert "10.7 GB" in maild("account", "quota", "bob@b.example")
+    assert "10.0 GB" in maild("account", "quota", "bob@b.example")
     (bob,) = (a for a in maild.json("account", "ls") if a["address"] == "bob@b.example")
-    assert (bob["used"], bob["quota"]) == (shown["used"], 10 * 2**30)
+    assert (bob["used"], bob["quota"]) == (shown["used"], 10**10)
     maild("account", "quota", "bob@b.example", "none")
     assert maild.json("account", "quota", "bob@b.example")["quota"] is None
     maild("account", "quota", "bob@b.example", "much", status=os.EX_USAGE)
     maild("account", "quota", "nobody@b.example", "1G", status=os.EX_NOUSER)
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("1", 1),
+        ("1K", 1000),
+        ("1kB", 1000),
+        ("10G", 10**10),
+        ("1Ki", 1024),
+        ("3MiB", 3 * 2**20),
+        ("1T", 10**12),
+    ],
+)
+def test_sizes_are_read_as_they_are_shown(text: str, octets: int) -> None:
+    assert sizes.parse(text) == octets
+
+
+@pytest.mark.parametrize("text", ["", "G", "1i", "-1K", "1.5G", "1KK"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(OperatorError, match="Ki"):
+        sizes.parse(text)
+
+
+def test_explain_takes_a_configuration_as_every_verb(maild: Operator) -> None:
+    assert maild("explain", "5.7.1").startswith("5.7.1 ")
 
 
 def test_explain(capsys: pytest.CaptureFixture[str]) -> None:

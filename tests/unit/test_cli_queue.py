@@ -80,12 +80,17 @@ def test_queue(maild: Operator) -> None:
 
     maild("queue", "hold", "first", "second")
     assert {t["state"] for t in maild.json("queue", "ls")} == {"held"}
+    assert len(maild.json("queue", "ls", "--state", "held")) == 2
+    assert maild.json("queue", "ls", "--state", "deferred") == []
+    maild("queue", "ls", "--state", "kept", status=os.EX_USAGE)
+    assert "cancelled, held" in maild.complaint
     maild("queue", "release", "second")
     maild("queue", "retry", "second")
     assert maild.json("queue", "show", "second")["due"] < "2090"
     maild("queue", "rm", "first")
     assert [t["id"] for t in maild.json("queue", "ls")] == ["second"]
-    assert len(maild.json("queue", "ls", "--all")) == 2
+    states = {t["id"]: t["state"] for t in maild.json("queue", "ls", "--all")}
+    assert states == {"first": "cancelled", "second": "deferred"}
     maild("queue", "rm", "first", status=os.EX_DATAERR)
     assert "is cancelled already" in maild.complaint
     maild("queue", "show", "third", status=os.EX_NOINPUT)
@@ -188,6 +193,9 @@ def test_offers(maild: Operator) -> None:
     assert only["id"] == "offer-passed"
     assert "refused (size)" in maild("trace", "0123456789abcdef")
     maild("offers", "ls", "--where", "lost", status=os.EX_USAGE)
+    maild("trace", "offer-not")
+    maild("trace", "offer-", status=os.EX_NOINPUT)
+    assert "3 ids begin so" in maild.complaint
 
 
 def test_trace(maild: Operator) -> None:
@@ -201,3 +209,32 @@ def test_trace(maild: Operator) -> None:
     assert "took it?[2J in" in shown
     assert maild.json("trace", "trace-1")[0]["station"] == "smtpd"
     maild("trace", "unknown", status=os.EX_NOINPUT)
+
+
+def test_trace_by_the_offer_at_each_server(maild: Operator) -> None:
+    """Neither its recipient's server nor a rendezvous has a transfer of that id."""
+
+    def come(records: Records) -> None:
+        bob = records.read(accounts.find, BOB)
+        assert bob is not None
+
+        def take(tx: Tx) -> None:
+            content = messages.add_small(
+                tx, b"Subject: x\r\n\r\n", stub().structure, "t"
+            )
+            here = an_offer(id="here-0001", trace="trace-here")
+            assert consent.received(tx, bob.id, here, content, START)
+            passed = an_offer(id="passed-0001", trace="trace-passed")
+            passages.offered(tx, passed, START)
+            for name in ("here", "passed"):
+                event = TraceEvent(START, f"trace-{name}", "x", "smtpd", f"came {name}")
+                trace.note(tx, event)
+
+        records.write(take)
+
+    maild.with_store(come)
+    for name in ("here", "passed"):
+        for which in (f"{name}-0001", name[:4]):
+            (told,) = maild.json("trace", which)
+            assert told["event"] == f"came {name}"
+    maild("trace", "her", status=os.EX_NOINPUT)

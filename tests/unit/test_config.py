@@ -57,6 +57,29 @@ def test_a_rendezvous_is_for_domains_that_live_here(tmp_path: Path) -> None:
     assert "must be names such as rcs.example.org" in said
 
 
+@pytest.mark.parametrize(
+    ("smtp", "imap", "clash"),
+    [
+        ("192.0.2.1:25", "192.0.2.1:25", True),
+        ("0.0.0.0:25", "192.0.2.1:25", True),
+        ("[::1]:25", "[::]:25", True),
+        ("0.0.0.0:25", "[::]:25", False),
+        ("192.0.2.1:25", "192.0.2.2:25", False),
+        ("127.0.0.1:0", "127.0.0.1:0", False),
+    ],
+)
+def test_an_address_is_of_one_listener(
+    tmp_path: Path, smtp: str, imap: str, *, clash: bool
+) -> None:
+    text = f'{SERVER}[smtp]\nlisten = ["{smtp}"]\n[imap]\nlisten = ["{imap}"]\n'
+    if clash:
+        assert complaint(tmp_path, text) == (
+            f"[imap] listen: {imap} is taken: [smtp] listen has {smtp}"
+        )
+    else:
+        assert loaded(tmp_path, text).imap.listen == (imap,)
+
+
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     more = 'store = "here"\nkey = "/etc/key.pem"\n[delivery]\nca_file = "ca.pem"\n'
     read = loaded(tmp_path, SERVER + more)

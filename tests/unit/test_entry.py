@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import terminal_client
+from maild import playground
 
 INTERRUPTED_AT = """
 import os, signal, sys
@@ -33,6 +37,78 @@ def test_an_interrupted_start_is_quiet(package: str, module: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
+
+
+DAEMON_ENDED_AT = """
+import os, sys
+
+class Ending:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Ending())
+sys.argv = ["daemon", {file!r}]
+from maild.daemon import main
+sys.exit(main())
+"""
+
+EXECUTED = """
+import os, sys
+
+def replace(program, words, real=os.execv):
+    os.kill(os.getpid(), {number})
+    real(program, words)
+
+os.execv = replace
+from maild.cli import main
+sys.exit(main(["serve", "--config", {file!r}]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["ssl", "maild.app", "maild.smtpd.server", None])
+def test_a_server_that_is_ended_while_it_starts_is_quiet(
+    tmp_path: Path, number: signal.Signals, module: str | None
+) -> None:
+    """With no module: between `maild serve` and what that becomes."""
+    made = playground.make(tmp_path / "playground")
+    file = str(made.folder / "b.toml")
+    program = (EXECUTED if module is None else DAEMON_ENDED_AT).format(
+        module=module, number=int(number), file=file
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (os.EX_OK, "", "")
+
+
+@pytest.mark.parametrize("listener", ["smtp", "imap", "http"])
+def test_an_address_that_is_taken_is_named(tmp_path: Path, listener: str) -> None:
+    made = playground.make(tmp_path / "playground")
+    with socket.create_server(("127.0.0.1", made.ports["b"][listener])):
+        ran = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "maild",
+                "serve",
+                "--config",
+                made.folder / "b.toml",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ran.returncode == os.EX_UNAVAILABLE
+    last = ran.stderr.splitlines()[-1]
+    address = f"127.0.0.1:{made.ports['b'][listener]}"
+    assert last == f"maild: cannot listen at {address}: Address already in use"
 
 
 @pytest.mark.parametrize(

@@ -135,3 +135,10 @@ def test_free_ports_differ(tmp_path: Path) -> None:
     ports = playground.make(tmp_path / "new").ports
     numbers = [number for server in ports.values() for number in server.values()]
     assert len(set(numbers)) == 12
+
+
+def test_a_file_is_no_place_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(OperatorError, match="is no directory; name a new one"):
+        playground.make(file)

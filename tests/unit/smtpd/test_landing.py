@@ -115,8 +115,10 @@ async def test_the_policy_decides(
     await station.store.index.write(prepare)
     message = offered(an_offer(size, None, "offer-0001"))
     await deliver(station, message, STRANGER, "bob@a.example")
-    assert len(await station.lines(station.bob, "INBOX")) == 1
-    assert len(await station.lines(station.bob, "Accepted")) == accepts
+    waiting = [line.flags for line in await station.lines(station.bob, "INBOX")]
+    assert waiting == ([] if accepts else [("$Offer",)])
+    filed = [line.flags for line in await station.lines(station.bob, "Accepted")]
+    assert filed == ([("$Offer", "\\Seen")] if accepts else [])
     queued = await station.store.index.read(transfers.everything)
     assert [t.recipient for t in queued] == ([STRANGER] if accepts else [])
 
