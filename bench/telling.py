@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from maild.operator.account import parse_size
+from maild.operator import sizes
 
 MIB = 2**20
 
@@ -34,8 +34,8 @@ def parser(text: str | None) -> argparse.ArgumentParser:
 
 
 def octets(text: str) -> int:
-    """Return how many octets ``512M`` or ``8G`` is."""
-    return parse_size(text)
+    """Return how many octets ``512M`` or ``8G`` is: binary, as files here are made."""
+    return sizes.parse(f"{text}i" if text[-1:].isalpha() else text)
 
 
 def rate(text: str) -> int:

@@ -25,4 +25,5 @@ def parse(text: str) -> int:
         )
     number, unit, is_binary = found.groups()
     power = "KMGT".index(unit.upper()) + 1 if unit else 0
-    return int(number) * (1024 if is_binary else 1000) ** power
+    step = 1024 if is_binary else 1000
+    return int(number) * int(step**power)
