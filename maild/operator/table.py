@@ -28,7 +28,9 @@ def lines(
     records: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int | None
 ) -> Iterator[str]:
     """Yield what shows ``records``; ``width``: of the terminal, or None."""
-    rows = [{each: text(record[each]) for each in columns} for record in records]
+    rows: list[Row] = [
+        {each: text(record[each]) for each in columns} for record in records
+    ]
     if width is None:
         yield from _table(records, rows, columns)
         return
