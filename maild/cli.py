@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from maild import complaint, demo, playground
+from maild import complaint, demo, invitation
 from maild.complaint import OperatorError
 from maild.config import STATIONS
 from maild.daemon import ENDING
@@ -89,7 +89,7 @@ verbs.command()(story.trace)
 verbs.command()(story.explain)
 verbs.command()(storage.fsck)
 verbs.command()(storage.gc)
-verbs.command()(playground.playground)
+verbs.command()(invitation.playground)
 verbs.command()(demo.demo)
 
 

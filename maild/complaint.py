@@ -9,7 +9,7 @@ import sys
 
 from maild.config import ConfigError
 from maild.listeners import ListenError
-from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+from maild.store.errors import StoreBrokenError, StoreError, StoreFullError, TooNewError
 
 
 class OperatorError(Exception):
@@ -51,6 +51,8 @@ def _status(error: BaseException) -> int:
             return os.EX_CONFIG
         case StoreBrokenError():
             return os.EX_IOERR
+        case TooNewError():
+            return os.EX_DATAERR
         case StoreFullError() | StoreError():
             return os.EX_TEMPFAIL
         case ListenError() if error.errno != errno.EACCES:

@@ -27,7 +27,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from maild import children
+from maild import children, invitation
 from maild.complaint import OperatorError
 from maild.mail.plain import amount, short
 from maild.mail.transfer import FINAL, State
@@ -231,7 +231,8 @@ def _stay(made: Playground, screen: Screen, names: Collection[str]) -> None:
     around = ""
     if RENDEZVOUS in names:
         config = made.folder / f"{RENDEZVOUS}.toml"
-        around = f"  Rendezvous   maild offers ls --config {config}\n"
+        offers = f"{invitation.command('maild')} offers ls"
+        around = f"  Rendezvous   {offers} --config {config}\n"
     screen.say("All keeps running until Ctrl-C.  Connect as bob:")
     try:
         print(
@@ -244,7 +245,7 @@ def _stay(made: Playground, screen: Screen, names: Collection[str]) -> None:
                IMAP     {HOST} port {ports["imap"]}, SSL/TLS, normal password
                SMTP     {HOST} port {ports["submission"]}, SSL/TLS, normal password
 
-  mshare       mshare --profile {made.profile("bob")} inbox
+  mshare       {invitation.terminal(made, "bob")} inbox
   Metrics      http://{HOST}:{ports["http"]}/metrics
 {around}  Everything   {made.folder / "playground.json"}
 """,

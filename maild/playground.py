@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``maild playground DIR``: servers on loopback, ready to be started and used.
+"""Servers on loopback, ready to be started and used: ``maild playground``, the demo.
 
 Writes files and accounts, starts nothing.  The profiles are the terminal's format
 (see terminal_client/profile.py), written as text: this package never imports it.
@@ -16,9 +16,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
-
-import typer
+from typing import TYPE_CHECKING, Any, Final
 
 from maild.complaint import OperatorError
 from maild.login import make_keys
@@ -88,49 +86,6 @@ class Playground:
                 for name, server in PEOPLE.items()
             },
         }
-
-
-def playground(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty.")],
-    base_port: Annotated[
-        int | None,
-        typer.Option(
-            min=1024,
-            max=65524,
-            metavar="PORT",
-            help="First of 12 ports (default: free ones).",
-        ),
-    ] = None,
-) -> None:
-    """Write two servers and a rendezvous on loopback, ready to start.
-
-    With a CA and certificates, accounts with random passwords, and the profiles of
-    their terminals.  Nothing is started.
-    """
-    made = make(folder, base_port)
-    print(f"{made.folder} holds two servers and {len(PEOPLE)} accounts:")
-    for name, facts in made.facts()["accounts"].items():
-        print(f"  {name:6} {facts['address']:16} password {facts['password']}")
-    print("Start the servers, each in a terminal of its own:")
-    for name in SERVERS:
-        print(f"  maild serve --config {made.folder / f'{name}.toml'}")
-    print("Then send a file:")
-    print(f"  mshare --profile {made.profile('alice')} send FILE bob@b.example")
-    print(f"  mshare --profile {made.profile('bob')} offers")
-    _print_numbers(made)
-    print(f"All of it again, for programs: {made.folder / 'playground.json'}")
-
-
-def _print_numbers(made: Playground) -> None:
-    print("For those who know numbers only: start the rendezvous, log in there, send.")
-    print(f"  maild serve --config {made.folder / f'{RENDEZVOUS}.toml'}")
-    for name in PEOPLE:
-        words = " ".join(number_login(made, name))
-        print(f"  mshare --profile {made.profile(name)} {words}")
-        print(f"    with the password {made.number_passwords[name]}")
-    alice, bob = made.profile("alice"), made.profile("bob")
-    print(f"  mshare --profile {alice} send FILE {NUMBERS['bob']}")
-    print(f"  mshare --profile {bob} accept {NUMBERS['alice']}")
 
 
 def number_login(made: Playground, name: str) -> list[str]:

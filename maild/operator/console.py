@@ -13,16 +13,16 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from maild import config
 from maild.complaint import OperatorError
 from maild.mail.plain import json_text
+from maild.operator import table
 from maild.store.house import Store
 from maild.store.index import Tx
 
@@ -37,8 +37,6 @@ ConfigOption = Annotated[
         help=f"Configuration file (default: $MAILD_CONFIG or {config.DEFAULT_FILE}).",
     ),
 ]
-WIDEST: Final = 1000
-"""Columns of a table: an id is never shortened; a terminal wraps what is too long."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -115,17 +113,9 @@ def show(
     if as_json:
         show_json(list(records))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        numeric = bool(records) and isinstance(records[0][column], int | float)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
-    for record in records:
-        table.add_row(*(Text(_text(record[column])) for column in columns))
-    console = Console(highlight=False, width=WIDEST)
-    with console.capture() as drawn:
-        console.print(table)
-    for line in drawn.get().splitlines():
-        print(line.rstrip())
+    width = output().width if output().is_terminal else None
+    for line in table.lines(records, columns, width):
+        print(line)
 
 
 def show_one(record: Mapping[str, Any], *, as_json: bool) -> None:
@@ -135,7 +125,7 @@ def show_one(record: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(map(len, record))
     for name, value in record.items():
-        output().print(Text(f"{name:<{width}}  {_text(value)}"), soft_wrap=True)
+        output().print(Text(f"{name:<{width}}  {table.text(value)}"), soft_wrap=True)
 
 
 def show_json(value: object) -> None:
@@ -146,7 +136,9 @@ def show_json(value: object) -> None:
 def output() -> Console:
     """Return stdout; as wide as it takes when it is not a terminal."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDEST)
+    if not console.is_terminal:
+        console.width = table.WIDEST
+    return console
 
 
 def moment(seconds: float | None) -> str | None:
@@ -154,15 +146,3 @@ def moment(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _text(value: object) -> str:
-    match value:
-        case None | "":
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case int():
-            return f"{value:,}"
-        case _:
-            return "".join(c if c.isprintable() else "?" for c in str(value))

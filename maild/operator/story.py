@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
 
 from maild.complaint import OperatorError
 from maild.mail import codes
+from maild.mail.transfer import Event
 from maild.operator.console import (
     ConfigOption,
     JsonOption,
@@ -24,6 +25,21 @@ from maild.operator.console import (
 )
 from maild.store import trace as traces
 
+SAID: Final[dict[str, str]] = {
+    Event.CLAIM: "taken up",
+    Event.OFFER_TAKEN: "offer delivered",
+    Event.ACCEPT: "accepted",
+    Event.DECLINE: "declined",
+    Event.EXPIRE: "expired",
+    Event.PREPARE: "prepared",
+    Event.GO: "let go by its sender",
+    Event.CONTENT_STARTS: "content begins to move",
+    Event.DELIVER: "delivered",
+    Event.FAIL_FOR_NOW: "put off",
+    Event.FAIL_FOR_GOOD: "given up",
+    Event.CANCEL: "cancelled",
+    Event.RELEASE_CLAIM: "attempt broken off",
+}
 LEAST = 4
 """Characters of the beginning of an id that it is found by."""
 
@@ -49,17 +65,26 @@ def trace(
             " `maild offers ls` show ids",
             os.EX_NOINPUT,
         )
+    said = str if as_json else _for_people
     events = [
         {
             "at": moment(event.at),
             "trace": event.trace,
             "id": event.subject,
             "station": event.station,
-            "event": event.text,
+            "event": said(event.text),
         }
         for event in story
     ]
     show(events, ["at", "station", "id", "event"], as_json=as_json)
+
+
+def _for_people(text: str) -> str:
+    """Return an event's text; what the table of a transfer calls it, in plain words."""
+    word, _, rest = text.partition(" ")
+    if word not in SAID:
+        return text
+    return f"{SAID[word]}: {rest}" if rest else SAID[word]
 
 
 def _whole(records: Records, which: str) -> str:

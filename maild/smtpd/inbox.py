@@ -28,6 +28,7 @@ def keep_mail(
 
     ``fresh``: secrets for an offer's decisions made at arrival, one a recipient.
     """
+    filing.told(tx, transaction, "offer" if offer else "mail", now)
     content_id: int | None = None
     seen: set[int] = set()
     for number, recipient in enumerate(transaction.recipients):
@@ -56,7 +57,6 @@ def keep_mail(
                 tx, account.id, content_id, fresh[number], now, accepted=True
             )
             _file_accepted(tx, account, uid)
-    filing.told(tx, transaction, "offer" if offer else "mail", now)
 
 
 def _fits(offer: Offer, transaction: Transaction, recipient: Recipient) -> bool:

@@ -24,6 +24,10 @@ class StoreBrokenError(StoreError):
     """The device refused a sync: stop acknowledging; a failed sync is never retried."""
 
 
+class TooNewError(StoreError):
+    """A newer maild has written the index: this one cannot read it, now or later."""
+
+
 class DamagedError(StoreError):
     """Stored octets no longer match their digest, or are not there at all."""
 

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import apsw
 
-from maild.store.errors import StoreBrokenError, StoreError, StoreFullError
+from maild.store.errors import (
+    StoreBrokenError,
+    StoreError,
+    StoreFullError,
+    TooNewError,
+)
 
 CHECKPOINT = 1000
 """Pages in the journal from which on they are moved into the index."""
@@ -98,7 +103,7 @@ def migrate(connection: apsw.Connection) -> None:
     with transaction(connection, "BEGIN IMMEDIATE"):
         have = connection.pragma("user_version")
         if have > len(names):
-            raise StoreError("the index was written by a newer maild")
+            raise TooNewError("the index was written by a newer maild")
         for number, name in enumerate(names, 1):
             if number > have:
                 connection.execute((folder / name).read_text())

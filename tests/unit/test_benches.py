@@ -61,7 +61,7 @@ def test_figures() -> None:
     assert telling.quantile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert telling.quantile([1.0] * 99 + [5.0], 0.99) == 5.0
     assert telling.rate("20M") == 20_000_000
-    assert telling.octets("8G") == 8 << 30
+    assert telling.octets("8Gi") == 8 << 30
 
 
 def test_files_are_of_their_size_and_no_two_alike(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 
+import apsw
 import pytest
 
 from maild.cli import main
@@ -231,6 +232,14 @@ def test_without_a_store(maild: Operator) -> None:
     maild.file.write_text(maild.file.read_text().replace('"b/store"', '"c/store"'))
     maild("queue", "ls", status=os.EX_NOINPUT)
     assert "there is no store yet" in maild.complaint
+
+
+def test_an_index_of_a_newer_version_is_not_tried_again(maild: Operator) -> None:
+    index = apsw.Connection(str(maild.file.parent / "b" / "store" / "index.sqlite"))
+    index.pragma("user_version", 999)
+    index.close()
+    maild("queue", "ls", status=os.EX_DATAERR)
+    assert "newer maild" in maild.complaint
 
 
 def test_accounts_are_seen_by_the_store(maild: Operator) -> None:

@@ -8,7 +8,8 @@ import os
 from dataclasses import replace
 
 from maild.mail.address import parse_address
-from maild.mail.transfer import Kind, State
+from maild.mail.transfer import Event, Kind, State
+from maild.operator import story
 from maild.operator.console import Records
 from maild.store import (
     accounts,
@@ -209,6 +210,20 @@ def test_trace(maild: Operator) -> None:
     assert "took it?[2J in" in shown
     assert maild.json("trace", "trace-1")[0]["station"] == "smtpd"
     maild("trace", "unknown", status=os.EX_NOINPUT)
+
+
+def test_trace_speaks_as_people_do(maild: Operator) -> None:
+    def tell(records: Records) -> None:
+        for text in ("claim", "fail-for-now 4.4.1 no answer", "held"):
+            event = TraceEvent(1e9, "trace-1", "first", "queue", text)
+            records.write(trace.note, event)
+
+    maild.with_store(tell)
+    shown = maild("trace", "trace-1")
+    for text in ("taken up\n", "put off: 4.4.1 no answer\n", "held\n"):
+        assert text in shown
+    assert maild.json("trace", "trace-1")[0]["event"] == "claim"
+    assert set(story.SAID) == set(Event)
 
 
 def test_trace_by_the_offer_at_each_server(maild: Operator) -> None:

@@ -6,13 +6,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import shlex
 import stat
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from maild import app, config, playground
+from maild.cli import main
 from maild.complaint import OperatorError
 from maild.mail.address import parse_address
 from maild.operator.console import Records
@@ -142,3 +146,29 @@ def test_a_file_is_no_place_for_it(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(OperatorError, match="is no directory; name a new one"):
         playground.make(file)
+
+
+def printed(capsys: pytest.CaptureFixture[str], folder: Path) -> list[list[str]]:
+    """Return the commands that `maild playground` prints, as a shell reads them."""
+    assert main(["playground", str(folder)]) == os.EX_OK
+    lines = capsys.readouterr().out.splitlines()
+    return [
+        shlex.split(each) for each in lines if "--config" in each or "--pro" in each
+    ]
+
+
+def test_what_is_printed_can_be_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    found = printed(capsys, tmp_path / "a b")
+    assert len(found) == 10
+    for program, option, *_ in found:
+        assert Path(program).parent == Path(sys.executable).parent
+        assert Path(program).exists()
+        assert option in ("serve", "--profile")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert {words[0] for words in printed(capsys, tmp_path / "c")} == {
+        "maild",
+        "mshare",
+    }

@@ -62,6 +62,12 @@ def test_only_one_capability() -> None:
     assert {line.partition("=")[2] for line in given} == {"CAP_NET_BIND_SERVICE"}
 
 
+def test_what_a_new_start_cannot_mend_is_not_started_again() -> None:
+    (line,) = [ln for ln in UNIT.read_text().splitlines() if "RestartPrevent" in ln]
+    permanent = {os.EX_USAGE, os.EX_DATAERR, os.EX_NOPERM, os.EX_CONFIG}
+    assert {int(each) for each in line.partition("=")[2].split()} == permanent
+
+
 def test_the_unit_of_a_user_is_the_one_that_is_installed() -> None:
     assert WATCH.read_text() == unit.text("/usr/bin/mshare")
 
