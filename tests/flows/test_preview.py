@@ -231,8 +231,8 @@ def test_pieces_of_an_older_version_are_its_own(
         programs.mshare("alice", *words)
         assert place.read_bytes() == expected, wanted
     place = folder / "a.txt"
-    words = ("get", id_, "--version", "1", "--part", "a.txt", "-o", place)
-    programs.mshare("alice", *words)
+    member = ("--part", "a.txt", "-o", place)
+    programs.mshare("alice", "get", id_, "--version", "1", *member)
     assert place.read_bytes() == LETTER
 
 
