@@ -16,6 +16,7 @@ from importlib import metadata
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from terminal_client.errors import TerminalError, UnreadError
 from terminal_client.screen import ProfileOption
@@ -47,8 +48,21 @@ from terminal_client.verbs.upload import upload
 from terminal_client.verbs.versions import versions
 from terminal_client.verbs.watch import watch
 
+
+class _Group(TyperGroup):
+    """Ends quietly, and always alike, when nobody reads what a verb writes."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb; Typer would end it with a status of its own."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise UnreadError from None
+
+
 verbs: Final = typer.Typer(
     name="mshare",
+    cls=_Group,
     help="Send a file of any size to a mail address.",
     no_args_is_help=True,
     add_completion=False,
@@ -197,14 +211,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usage = 2  # what the library says for a command line it does not understand
         return os.EX_USAGE if ended.code == usage else int(ended.code or os.EX_OK)
     except UnreadError as error:
+        # Whoever read our output has gone; do not fail again while closing it.
         _discard_output()
         return error.status
     except TerminalError as error:
         return _complain(str(error), error.status)
-    except BrokenPipeError:
-        # Whoever read our output has gone; do not fail again while closing it.
-        _discard_output()
-        return os.EX_IOERR
     except OSError as error:
         _discard_output()
         return _complain(

@@ -30,3 +30,12 @@ def test_closed_streams_are_no_bug(closed: str) -> None:
     )
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert ended.stdout.startswith(b"" if "1>" in closed else b"4.4.1")
+
+
+@pytest.mark.parametrize("words", [EXPLAIN, [*EXPLAIN[:3], "ls", "--help"]])
+def test_it_ends_quietly_when_nobody_reads(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (os.EX_IOERR, b"")
