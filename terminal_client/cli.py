@@ -41,6 +41,7 @@ from terminal_client.verbs.offers import offers
 from terminal_client.verbs.preview import preview
 from terminal_client.verbs.put import put
 from terminal_client.verbs.requests import requests
+from terminal_client.verbs.rm import rm
 from terminal_client.verbs.send import send
 from terminal_client.verbs.status import status
 from terminal_client.verbs.tui import tui
@@ -168,6 +169,7 @@ VERBS: Final[tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]] = (
         ),
     ),
     (versions, ("mshare versions notes.txt", "mshare versions 7hqKzWbV --json")),
+    (rm, ("mshare rm old.iso", "mshare rm 7hqKzWbV 3c0xPd9k --yes --json")),
     (explain, ("mshare explain 5.7.1", "mshare explain 550 5.1.1 no such account")),
 )
 """Each verb with its examples, in the order of a first day."""

@@ -14,8 +14,8 @@ import ssl
 from maild.mail.reply import Reply
 
 MAKE_ROOM = (
-    "delete items or mail in a mail program to make room, or ask the server's operator "
-    "for a larger quota"
+    "delete items (`mshare rm`), or mail in a mail program, to make room, or ask the "
+    "server's operator for a larger quota"
 )
 """What to do when the account holds too much."""
 NEVER_FITS = (

@@ -39,6 +39,7 @@ from terminal_client import (
     profile,
     receipts,
     receiving,
+    removing,
     secret,
     silence,
     submission,
@@ -374,6 +375,12 @@ class Terminal:
         item = await self._wanted(name)
         async with self._connections.imap() as imap:
             return await versions.one(imap, item, number)
+
+    async def remove(self, name: str | Item) -> None:
+        """Delete an item, its older versions, and what is under way of it."""
+        async with self._connections.imap() as imap:
+            item = name if isinstance(name, Item) else await library.find(imap, name)
+            await removing.remove(imap, item)
 
     async def edit(
         self,

@@ -21,7 +21,12 @@ def test_what_changes_something_needs_the_id(
     new.write_text("what it is to be\n")
     programs.mshare("alice", "upload", own)
     programs.mshare("bob", "send", received, "alice@a.example")
-    programs.mshare("alice", "accept", offer_at(programs, "alice", own.name)["id"])
+    offer = offer_at(programs, "alice", own.name)["id"]
+    programs.mshare("alice", "accept", offer)
+    twice = programs.mshare("alice", "accept", offer)
+    assert f"already accepted: {own.name} from bob@b.example ({offer})" in twice.err
+    short = programs.mshare("alice", "accept", "V4Z", expect=os.EX_NOINPUT)
+    assert "an id needs its first 4 characters" in short.err
     newest = item_at(programs, "alice", own.name, received.stat().st_size)["id"]
     known = programs.mshare("alice", "ls", "--json").json
     ids = [item["id"] for item in known if item["name"] == own.name]
