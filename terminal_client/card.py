@@ -129,8 +129,10 @@ def _octets(path: str) -> bytes:
                 raise ContentError(f"{path} is no file; `mshare add -` reads a pipe")
             octets = file.read(LARGEST + 1)
     except FileNotFoundError:
+        form = f"maild:{path}" if "@" in path else "maild:bob@b.example"
         raise NoInputError(
-            f"{path} is neither a maild: URI nor a file; `mshare me` shows a URI"
+            f"{path} is neither a maild: URI nor a file; write {form}?name=NAME, as "
+            "`mshare me` shows it there"
         ) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

@@ -24,6 +24,13 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
+def hint(name: str) -> str:
+    """Return what else to say of a name that nothing has: it may be too short."""
+    if name.isdigit() or len(name) >= FEWEST:
+        return ""
+    return f" (an id needs its first {FEWEST} characters, at least)"
+
+
 def by_id(known: Sequence[T], name: str) -> T | None:
     """Return what ``name`` stands for; None if nothing, `UsageError` if several."""
     exact = [thing for thing in known if thing.id == name]

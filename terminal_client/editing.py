@@ -57,7 +57,7 @@ class Editing:
                 await change(bench.file)
                 done = await self._send(item, bench, progress)
             except errors.TerminalError as error:
-                if not await _is_untouched(item, bench):
+                if bench.file.is_file() and not await _is_untouched(item, bench):
                     raise _kept(error, bench, item) from error
                 await in_thread(bench.end, keep=keep, digest=None)
                 raise
@@ -66,7 +66,10 @@ class Editing:
 
     async def _send(self, item: Item, bench: Workbench, progress: Progress) -> Replaced:
         if not bench.file.is_file():
-            raise errors.NoInputError(f"the program has removed {bench.file}")
+            raise errors.NoInputError(
+                f"the program has removed {bench.file}, so nothing was sent: "
+                f"{shown(item.name)} is as it was"
+            )
         replacing = Replacing(self._connections, self._who, item, progress)
         return await replacing.by(bench.file, bench.base)
 
@@ -130,7 +133,7 @@ async def _has_digest(path: Path, digest: str | None) -> bool:
 
 
 async def _is_untouched(item: Item, bench: Workbench) -> bool:
-    return bench.file.is_file() and await _has_digest(bench.file, item.sha256)
+    return await _has_digest(bench.file, item.sha256)
 
 
 def _kept(

@@ -14,10 +14,16 @@ import ssl
 from maild.mail.reply import Reply
 
 MAKE_ROOM = (
-    "delete items or mail in a mail program to make room, or ask the server's operator "
-    "for a larger quota"
+    "delete items (`mshare rm`), or mail in a mail program, to make room, or ask the "
+    "server's operator for a larger quota"
 )
 """What to do when the account holds too much."""
+NEVER_FITS = (
+    "no room that is made will do: ask the server's operator for a larger quota"
+)
+"""What to do when one thing is larger than the account may hold."""
+LOGIN = "mshare login"
+"""The verb that says anew who one is; a number at a rendezvous has its own."""
 
 
 class TerminalError(Exception):
@@ -134,18 +140,17 @@ class StoppedError(TerminalError):
     status = 130  # as shells say it: 128 + SIGINT
 
 
-def from_reply(reply: Reply, doing: str) -> TerminalError:
+def from_reply(reply: Reply, doing: str, login: str = LOGIN) -> TerminalError:
     """Return the error for a refusal by SMTP; ``doing`` completes "could not ..."."""
     sentence = f"could not {doing}: the server said {reply}"
     if reply.code == 535:
-        return NotAllowedError(
-            f"{sentence}; check address and password with `mshare login`"
-        )
+        return NotAllowedError(f"{sentence}; check address and password with `{login}`")
     if reply.code == 421:  # the server is closing (RFC 5321 §3.8)
         return CutError(f"{sentence}; try again")
     if reply.detail == "2.2":  # RFC 3463 §3.3: mailbox full
-        kind = NoRoomError if reply.is_temporary else UnavailableError
-        return kind(f"{sentence}; {MAKE_ROOM}")
+        if reply.is_temporary:
+            return NoRoomError(f"{sentence}; {MAKE_ROOM}")
+        return UnavailableError(f"{sentence}; {NEVER_FITS}")
     if reply.is_temporary and reply.detail == "3.1":  # RFC 3463 §3.4: system full
         return NoRoomError(f"{sentence}; try again later")
     if reply.is_temporary:
@@ -161,7 +166,9 @@ def from_reply(reply: Reply, doing: str) -> TerminalError:
             return UnavailableError(sentence)
 
 
-def from_refusal(result: str, text: str, doing: str) -> TerminalError:
+def from_refusal(
+    result: str, text: str, doing: str, login: str = LOGIN
+) -> TerminalError:
     """Return the error for a tagged NO or BAD of IMAP (RFC 9051 §7.1)."""
     found = re.match(r"\[([A-Z-]+)[^\]]*\] ?(.*)", text)
     code, said = (found[1], found[2]) if found else ("", text)
@@ -169,7 +176,7 @@ def from_refusal(result: str, text: str, doing: str) -> TerminalError:
     match code:
         case "AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED":
             return NotAllowedError(
-                f"{sentence}; check address and password with `mshare login`"
+                f"{sentence}; check address and password with `{login}`"
             )
         case "NONEXISTENT" | "TRYCREATE":
             return NoInputError(sentence)
@@ -191,7 +198,9 @@ def from_refusal(result: str, text: str, doing: str) -> TerminalError:
             return (ProtocolError if result == "BAD" else UnavailableError)(sentence)
 
 
-def from_connect(error: BaseException, what: str, place: str) -> TerminalError:
+def from_connect(
+    error: BaseException, what: str, place: str, login: str = LOGIN
+) -> TerminalError:
     """Return the error for a server (``what`` at ``place``) that was not reached."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
@@ -200,7 +209,7 @@ def from_connect(error: BaseException, what: str, place: str) -> TerminalError:
         return UnavailableError(
             f"the certificate of {what} at {place} is not trusted "
             f"({_certificate_reason(cause)}); if the server has its own authority, "
-            "log in again with `mshare login --ca FILE`"
+            f"log in again with `{login} --ca FILE`"
         )
     if isinstance(error, TimeoutError):
         return CutError(f"{what} at {place} did not answer in time; try again later")

@@ -14,7 +14,7 @@ from maild.mail.encoding import base64_size
 from maild.mail.offer import MEDIA_TYPE
 from maild.wire.imap_url import ImapUrl
 from terminal_client import mailbox, metadata
-from terminal_client.choice import by_id
+from terminal_client.choice import by_id, hint
 from terminal_client.errors import NoInputError, ProtocolError, TerminalError
 from terminal_client.matching import Held
 from terminal_client.session_imap import MailboxConnection
@@ -235,27 +235,34 @@ async def being_read(connection: MailboxConnection, items: list[Item]) -> list[I
     ]
 
 
-async def find(
+async def meant(
     connection: MailboxConnection, name: str, *, else_file: bool = False
-) -> Item:
-    """Return the item whose id is (or begins with) ``name``, or whose file name it is.
+) -> list[Item]:
+    """Return the item whose id is (or begins with) ``name``, or all that are called so.
 
-    Of several items with the same file name the newest is meant.  ``else_file``: a
-    file might have been meant, and is not there.
+    Oldest first, and never none.  ``else_file``: a file might have been meant, and is
+    not there.
     """
     items = await everything(connection)
     found = by_id(items, name)
     if found is not None:
-        return found
+        return [found]
     named = [i for i in items if i.name == name]
     if named:
-        return named[-1]
+        return named
     if else_file:
         raise NoInputError(
             f"there is no file {name} here, nor an item on the server;"
             " `mshare ls` shows the items"
         )
-    raise NoInputError(f"there is no item {name}; `mshare ls` shows what there is")
+    raise NoInputError(
+        f"there is no item {name}{hint(name)}; `mshare ls` shows what there is"
+    )
+
+
+async def find(connection: MailboxConnection, name: str) -> Item:
+    """Return the item that a name stands for; of several (`meant`) the newest."""
+    return (await meant(connection, name))[-1]
 
 
 async def digest_of(connection: MailboxConnection, item: Item) -> str | None:

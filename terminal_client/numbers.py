@@ -58,6 +58,8 @@ def meant(text: str, own: Profile | None) -> Address | None:
             raise SetUpError(f"{text} is a number, but {NONE}")
         return Address(normal(text), own.address.domain)
     typed, _, domain = text.strip().rpartition("@")
+    if own is None and number.is_number(typed):  # takes no mail, as 5.3.3 would say
+        raise SetUpError(f"{text} is a number, but {NONE}")
     if own is None or domain.lower() != own.address.domain:
         return None
     return Address(normal(typed), own.address.domain)

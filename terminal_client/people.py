@@ -87,6 +87,8 @@ class People:
             return self._numbered(who, own)
         if "@" not in who:
             return self._named(who, own)
+        if own is None and (known := self._known_at(who)) is not None:
+            return known
         found = numbers.meant(who, own)
         return Addressee(addresses.recipient(who)) if found is None else _Number(found)
 
@@ -100,6 +102,13 @@ class People:
         found = numbers.meant(text, own)
         assert found is not None
         return _Number(found)
+
+    def _known_at(self, text: str) -> Addressee | None:
+        """Return who is known to have a number, ``+14155550102@rcs.example``."""
+        typed, _, domain = text.strip().rpartition("@")
+        known = self.contacts.by_number(typed) if number.is_number(typed) else None
+        is_there = known is not None and known.rendezvous == domain.lower()
+        return Addressee(known.address) if known is not None and is_there else None
 
     def _named(self, text: str, own: Profile | None) -> Addressee:
         """Return a contact; `UsageError` says what to do."""

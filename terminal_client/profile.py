@@ -36,8 +36,9 @@ from pathlib import Path
 
 import platformdirs
 
+from maild.mail import number
 from maild.mail.address import Address, AddressError, parse_address
-from terminal_client.errors import CannotCreateError, SetUpError
+from terminal_client.errors import LOGIN, CannotCreateError, SetUpError
 
 DEFAULT_NAME = "default"
 SUBMISSION_PORT = 465
@@ -71,6 +72,12 @@ class Profile:
     imap: Place
     ca: Path | None = None
     tls_name: str | None = None
+
+    @property
+    def login(self) -> str:
+        """The verb that logs it in: a number is beside the mail address."""
+        is_number = number.is_number(self.address.local)
+        return "mshare number login" if is_number else LOGIN
 
     @property
     def memory_file(self) -> Path:

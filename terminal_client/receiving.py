@@ -43,12 +43,15 @@ async def wanted(imap: MailboxConnection, memory: Memory, name: str | Item) -> I
 
 
 async def known(imap: MailboxConnection, name: str | Item) -> Item:
-    """Return the item with its true size and how far it is; the Library stays open.
+    """Return the item with its true size and how far it is; its mailbox stays open.
 
-    Who looks at a few octets needs no digest.
+    Who looks at a few octets needs no digest.  An older version is where `versions` has
+    found it, with its size: in the Library its UID is somebody else's.
     """
     item = name if isinstance(name, Item) else await library.find(imap, name)
-    await mailbox.open_mailbox(imap, library.LIBRARY)
+    await mailbox.open_mailbox(imap, item.mailbox)
+    if item.mailbox != library.LIBRARY:
+        return item
     if not item.arriving:
         return await library.measured(imap, item)
     return (await library.arrived(imap, [item]))[0]
@@ -171,6 +174,10 @@ class Receiving:
                 f"{shown(self.item.name)} is not on the server any more: "
                 "its sender gave it up, or somebody has removed it"
             ) from None
+        if found.version != self.item.version:  # some octets of each would be neither
+            raise errors.ReplacedError(
+                f"{shown(self.item.name)} was replaced meanwhile; get it again"
+            )
         self.item = changed(found, size=self.item.size, sha256=self.item.sha256)
 
     async def _persist(self, doing: Callable[[], Awaitable[T]]) -> T:

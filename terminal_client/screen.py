@@ -62,6 +62,14 @@ def run(story: Coroutine[Any, Any, T]) -> T:
         ) from None
 
 
+def watch(story: Coroutine[Any, Any, T]) -> T | None:
+    """Run what only looks, until Ctrl-C: that is its end, and None."""
+    try:
+        return asyncio.run(story)
+    except KeyboardInterrupt:
+        return None
+
+
 def say(text: str) -> None:
     """Write one result."""
     sys.stdout.write(f"{text}\n")

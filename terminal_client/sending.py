@@ -82,7 +82,7 @@ class Sendings:
         else:
             if isinstance(what, str):
                 async with self._connections.imap() as imap:
-                    what = await library.find(imap, what, else_file=True)
+                    what = (await library.meant(imap, what, else_file=True))[-1]
             uid, section = what.uid, what.section
         sent = await self.command(self._connections, uid, section, order)
         queued(sent)
@@ -135,18 +135,14 @@ class Sendings:
             # BURL is offered after AUTH only; asking again would cost a round trip.
             url = replace(url, host=smtp.ehlo.domain)
             return [
-                Sent(
-                    await submission.send(
-                        smtp,
-                        sender,
-                        recipient,
-                        url,
-                        section,
-                        order.note,
-                        order.fields(recipient),
-                    ),
+                await submission.send(
+                    smtp,
+                    sender,
                     recipient,
-                    uploaded=False,
+                    url,
+                    section,
+                    order.note,
+                    order.fields(recipient),
                 )
                 for recipient in recipients
             ]

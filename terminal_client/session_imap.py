@@ -85,7 +85,10 @@ class MailboxConnection:
             self.abort()
             if isinstance(error, OSError | ssl.SSLError | LostError):
                 raise errors.from_connect(
-                    error, "the IMAP server", str(self._profile.imap)
+                    error,
+                    "the IMAP server",
+                    str(self._profile.imap),
+                    self._profile.login,
                 ) from error
             raise
 
@@ -266,7 +269,7 @@ class MailboxConnection:
             self.told.update(named if self.watches_all else self.watched & set(named))
             self.has_moved |= _MOVED.match(response.line) is not None
         if result != "OK":
-            raise errors.from_refusal(result, text, doing)
+            raise errors.from_refusal(result, text, doing, self._profile.login)
         return command.responses
 
     def _client_now(self) -> ImapClient:

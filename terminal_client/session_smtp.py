@@ -148,7 +148,10 @@ class SubmissionConnection:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise errors.from_connect(
-                error, "the submission server", str(self._profile.submission)
+                error,
+                "the submission server",
+                str(self._profile.submission),
+                self._profile.login,
             ) from error
         except errors.TerminalError:
             self._client.close()
@@ -179,7 +182,8 @@ class SubmissionConnection:
             response = base64.b64encode(await exchange.answer(challenge))
             reply = await self.command(response + b"\r\n")
         if reply.code != 235:
-            raise errors.from_reply(reply, f"log in as {self._profile.address}")
+            doing = f"log in as {self._profile.address}"
+            raise errors.from_reply(reply, doing, self._profile.login)
         if not exchange.is_done:
             raise errors.ProtocolError(
                 "the server said yes before it had proven itself; "

@@ -22,6 +22,8 @@ from terminal_client import errors
 from terminal_client.session_smtp import SubmissionConnection
 
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_BEFORE = ", sent before"
+"""Ends the reply to a command that has changed nothing (docs/protocol.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,15 @@ class Sent:
     id: str
     """Of the transfer, as `Terminal.transfers` knows it."""
     recipient: Address
-    uploaded: bool
+    uploaded: bool = False
     """Whether the file had to be uploaded for it."""
+    before: bool = False
+    """Whether an earlier command had sent it already: this one has changed nothing."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``mshare send --json`` prints."""
-        return {"id": self.id, "recipient": str(self.recipient)}
+        to = str(self.recipient)
+        return {"id": self.id, "recipient": to, "before": self.before}
 
 
 async def ask(
@@ -60,8 +65,8 @@ async def send(
     section: str,
     note: str = "",
     fields: Sequence[tuple[str, str]] = (),
-) -> str:
-    """Command the server to send an item to one recipient; return the transfer's id.
+) -> Sent:
+    """Command the server to send an item to one recipient.
 
     ``fields`` are header fields that tell the server more (docs/protocol.md).
     """
@@ -88,8 +93,19 @@ async def send(
     refused = next((r for r in replies if not r.is_positive), None)
     if refused is not None:
         await connection.command(b"RSET\r\n")
-        raise errors.from_reply(refused, f"send to {recipient}")
-    return _transfer_id(replies[-1])
+        raise _refusal(refused, recipient)
+    id_, before = _transfer_id(replies[-1]), replies[-1].text.endswith(_BEFORE)
+    return Sent(id_, recipient, before=before)
+
+
+def _refusal(reply: Reply, recipient: Address) -> errors.TerminalError:
+    if (reply.code, reply.detail) == (554, "5.1"):
+        return errors.UnavailableError(
+            f"could not send to {recipient}: it is being sent already, without waiting "
+            "for go; `mshare cancel` takes that back (`mshare status` shows it), then "
+            "send it again"
+        )
+    return errors.from_reply(reply, f"send to {recipient}")
 
 
 def _frame(

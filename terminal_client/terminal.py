@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from maild.mail.address import Address
+from maild.mail.offer import Offer
 from terminal_client import (
     browsing,
     destination,
@@ -38,6 +39,7 @@ from terminal_client import (
     profile,
     receipts,
     receiving,
+    removing,
     secret,
     silence,
     submission,
@@ -279,6 +281,11 @@ class Terminal:
         async with self._connections.imap() as imap:
             return await offers.decide_named(imap, name, accepted=True)
 
+    async def accepted(self) -> list[Offer]:
+        """Return the newest of the offers that were accepted, oldest first."""
+        async with self._connections.imap() as imap:
+            return await offers.accepted(imap)
+
     async def decline(self, name: str) -> Waiting:
         """Decline an offer, by id, beginning of an id, or place in the list."""
         async with self._connections.imap() as imap:
@@ -331,8 +338,19 @@ class Terminal:
             digests = await library.digests(imap)
         return [replace(i, sha256=i.sha256 or digests.get(i.id)) for i in found]
 
-    async def find(self, name: str) -> Item:
-        """Return an item by id, beginning of an id or file name, with its digest."""
+    async def meant(self, name: str, *, else_file: bool = False) -> list[Item]:
+        """Return the items that an id, its beginning, or a file name means, in order.
+
+        There is one at least.  ``else_file``: a local file might have been meant.
+        """
+        async with self._connections.imap() as imap:
+            return await library.meant(imap, name, else_file=else_file)
+
+    async def find(self, name: str | Item) -> Item:
+        """Return an item by id, beginning of an id or file name, with its digest.
+
+        Of several with the name (`meant`) it is the newest, here and everywhere.
+        """
         return await self._wanted(name)
 
     async def awaited(
@@ -357,6 +375,12 @@ class Terminal:
         item = await self._wanted(name)
         async with self._connections.imap() as imap:
             return await versions.one(imap, item, number)
+
+    async def remove(self, name: str | Item) -> None:
+        """Delete an item, its older versions, and what is under way of it."""
+        async with self._connections.imap() as imap:
+            item = name if isinstance(name, Item) else await library.find(imap, name)
+            await removing.remove(imap, item)
 
     async def edit(
         self,

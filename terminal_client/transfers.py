@@ -10,7 +10,7 @@ from typing import Any
 
 from maild.mail.transfer import FINAL, GO, KEYWORD, State
 from terminal_client import mailbox, metadata
-from terminal_client.choice import by_id
+from terminal_client.choice import by_id, hint
 from terminal_client.errors import NoInputError, NotAllowedError, TryLaterError
 from terminal_client.session_imap import MailboxConnection
 
@@ -190,7 +190,9 @@ def pick(known: list[Transfer], name: str) -> Transfer:
     """Return the transfer with this id or beginning of an id."""
     found = by_id(known, name)
     if found is None:
-        raise NoInputError(f"there is no transfer {name}; `mshare status` shows all")
+        raise NoInputError(
+            f"there is no transfer {name}{hint(name)}; `mshare status` shows all"
+        )
     return found
 
 

@@ -179,9 +179,12 @@ async def _share(
         raise ReplyError(replies.BEING_SENT) from error
     except NotFoundError as error:
         raise ReplyError(replies.BURL_NOT_FOUND) from error
+    reply = responsibility(queued[0].id, item.size, item.sha256)
     if item.is_live:
-        return Reply(250, "0.0", f"{queued[0].id} goes out when it is closed")
-    return responsibility(queued[0].id, item.size, item.sha256)
+        reply = Reply(250, "0.0", f"{queued[0].id} goes out when it is closed")
+    if queued[0].id != fresh[0].queue_id:
+        return replace(reply, text=f"{reply.text}{replies.SENT_BEFORE}")
+    return reply
 
 
 def _via(arrived: Arrived) -> str:

@@ -58,6 +58,8 @@ BARE_LINE_END = Reply(550, "5.2", "a bare CR, bare LF or NUL in the content")
 LOOP = Reply(554, "4.6", "the message has been through too many hops")
 NO_PARTS = Reply(554, "6.1", "an upload is one part")
 BAD_CONFIRM = Reply(554, "5.4", "Share-Confirm is seconds, at most those of 30 days")
+SENT_BEFORE = ", sent before"
+"""Ends the 250 to a sending command that has changed nothing (docs/protocol.md)."""
 BEING_SENT = Reply(554, "5.1", "it is being sent already, without waiting for go")
 NOT_WHAT_WAS_OFFERED = Reply(554, "6.0", "that is not what was offered")
 BAD_DIGEST = Reply(451, "6.0", "the content does not have its digest; send it again")

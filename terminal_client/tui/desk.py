@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.css.query import NoMatches
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
 from terminal_client import pictures
@@ -91,8 +92,9 @@ class Desk(App[None]):
 
     def on_mount(self) -> None:
         """Begin to watch the account."""
-        self._tell_head()
-        self.query_one(f"#{OFFERS}").focus()
+        with suppress(NoMatches):  # already quit
+            self._tell_head()
+            self.query_one(f"#{OFFERS}").focus()
         self._watch()
 
     async def on_unmount(self) -> None:
@@ -104,7 +106,8 @@ class Desk(App[None]):
         try:
             async for now in self._terminal.overview():
                 self._now = now
-                self._refresh()
+                with suppress(NoMatches):  # who quits has taken the screen away
+                    self._refresh()
         except TerminalError as error:
             self.failure = error
             self.exit()

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from terminal_client import screen
+from terminal_client.choice import by_id, hint
+from terminal_client.errors import NoInputError
 from terminal_client.naming import shown
 from terminal_client.offers import Waiting
 from terminal_client.requests import Asking
@@ -18,8 +20,8 @@ OffersArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="OFFER...",
-        help="Id, beginning of an id, or place in `mshare offers`; or the id or number "
-        "of `mshare requests`.",
+        help="Id, its first 4 or more characters, or place in `mshare offers`; or the "
+        "id or number of `mshare requests`.",
     ),
 ]
 
@@ -42,9 +44,32 @@ def accept(
 async def decide(
     who: str | None, which: list[str], *, accepted: bool
 ) -> list[Waiting | Asking]:
-    """Decide offers and requests, and return them."""
+    """Decide offers and requests, and return them.
+
+    Of those that were accepted before it is said, and nothing has to be decided.
+    """
     async with Terminal.open(who) as terminal:
-        return await terminal.decide(which, accepted=accepted)
+        try:
+            return await terminal.decide(which, accepted=accepted)
+        except NoInputError as error:
+            left = await _undecided(terminal, which) if accepted else which
+            if len(left) == len(which):
+                raise NoInputError(f"{error}{''.join(map(hint, which))}") from error
+            return await terminal.decide(left, accepted=True) if left else []
+
+
+async def _undecided(terminal: Terminal, which: list[str]) -> list[str]:
+    """Return those that were not accepted before; the others are told."""
+    known = await terminal.accepted()
+    left = []
+    for name in which:
+        before = by_id(known, name)
+        if before is None:
+            left.append(name)
+            continue
+        what = f"{shown(before.name)} from {before.sender} ({before.id})"
+        screen.remark(f"mshare: already accepted: {what}")
+    return left
 
 
 def show_decided(
@@ -56,8 +81,11 @@ def show_decided(
         return
     for one in decided:
         if isinstance(one, Asking):
+            told = "has been" if verdict == "accepted" else "is not"
             who = shown(str(one.address))
-            screen.say(f"{verdict}: {one.number} ({who}) asks for your address")
+            screen.say(
+                f"{verdict}: {one.number} ({who}) {told} told your address ({one.id})"
+            )
             continue
         offer = one.offer
         screen.say(f"{verdict}: {shown(offer.name)} from {offer.sender} ({offer.id})")

@@ -24,9 +24,9 @@ def attend(
 
     That is offers, and numbers that ask for your mail address. Whom the rendezvous has
     told your address meanwhile, or you theirs, is remembered: sending back asks
-    nothing. With --json one line for each. Ctrl-C ends it.
+    nothing. With --json one line for each. Ctrl-C ends it, with status 0.
     """
-    screen.run(_attend(screen.chosen(context, named), as_json=as_json))
+    screen.watch(_attend(screen.chosen(context, named), as_json=as_json))
 
 
 async def _attend(who: str | None, *, as_json: bool) -> None:

@@ -18,7 +18,9 @@ def cancel(
     context: typer.Context,
     ids: Annotated[
         list[str],
-        typer.Argument(metavar="ID...", help="As `mshare status` lists them."),
+        typer.Argument(
+            metavar="ID...", help="As `mshare status` lists them; 4 characters may do."
+        ),
     ],
     as_json: JsonOption = False,
     named: ProfileOption = None,

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from maild.mail.plain import amount
-from terminal_client import errors, screen
+from terminal_client import alike, errors, screen
 from terminal_client.editing import Change
 from terminal_client.naming import shown
 from terminal_client.progress import Report, shown_progress
@@ -29,7 +29,8 @@ def edit(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="ID|NAME", help="Id, beginning of an id, or name in `mshare ls`."
+            metavar="ID|NAME",
+            help="Id, its first 4 or more characters, or name in `mshare ls`.",
         ),
     ],
     program: Annotated[
@@ -96,7 +97,7 @@ async def _edit(who: str | None, what: str, words: list[str], keep: bool) -> Rep
     progress = _Shown(what)
     try:
         async with Terminal.open(who) as terminal:
-            item = await terminal.find(what)
+            item = await alike.only(terminal, what)
             change = _by(words, progress)
             return await terminal.edit(item, change, keep=keep, progress=progress)
     finally:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from terminal_client import errors, screen
+from terminal_client import alike, errors, screen
 from terminal_client.library import Item
 from terminal_client.naming import shown
 from terminal_client.outlet import read_by_somebody
@@ -25,7 +25,8 @@ def get(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ID|NAME]", help="Id, beginning of an id, or name in `mshare ls`."
+            metavar="[ID|NAME]",
+            help="Id, its first 4 or more characters, or name in `mshare ls`.",
         ),
     ] = None,
     output: Annotated[
@@ -34,7 +35,8 @@ def get(
             "-o",
             "--output",
             metavar="FILE|DIR|-",
-            help="Where to. Default: here, under its name; - is stdout.",
+            help="Where to. Default: here, under its name; - is stdout. DIR/ is made "
+            "where what is above it exists.",
         ),
     ] = None,
     follow: Annotated[
@@ -136,9 +138,10 @@ class _Wish:
         """Return the item."""
         if self.follow:
             return await terminal.awaited(self.what, tell=self._remark)
+        found = await alike.newest(terminal, self.what or "")
         if self.version is not None:
-            return await terminal.version(self.what or "", self.version)
-        return await terminal.find(self.what or "")
+            return await terminal.version(found, self.version)
+        return await terminal.find(found)
 
     def _remark(self) -> None:
         what = "the next item" if self.what is None else shown(self.what)
@@ -147,7 +150,7 @@ class _Wish:
 
 def _make_directory(wanted: Path) -> None:
     try:
-        wanted.mkdir(parents=True, exist_ok=True)
+        wanted.mkdir(exist_ok=True)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise errors.CannotCreateError(

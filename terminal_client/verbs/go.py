@@ -20,7 +20,9 @@ def go(
     context: typer.Context,
     ids: Annotated[
         list[str],
-        typer.Argument(metavar="ID...", help="As `mshare status` lists them."),
+        typer.Argument(
+            metavar="ID...", help="As `mshare status` lists them; 4 characters may do."
+        ),
     ],
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until it was delivered or failed.")

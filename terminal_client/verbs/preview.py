@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from maild.mail.plain import amount
-from terminal_client import browsing, screen
+from terminal_client import alike, browsing, screen
 from terminal_client.browsing import Preview, Wish
 from terminal_client.described import describe
 from terminal_client.looking.look import Limits
@@ -35,7 +35,8 @@ def preview(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="ID|NAME", help="Id, beginning of an id, or name in `mshare ls`."
+            metavar="ID|NAME",
+            help="Id, its first 4 or more characters, or name in `mshare ls`.",
         ),
     ],
     everything: Annotated[
@@ -74,7 +75,7 @@ def preview(
 async def _preview(who: str | None, what: str, wish: Wish) -> Preview:
     async with Terminal.open(who) as terminal:
         with _patience(f"mshare: looking into {shown(what)}"):
-            return await terminal.preview(what, wish)
+            return await terminal.preview(await alike.newest(terminal, what), wish)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from terminal_client import screen
+from terminal_client import alike, screen
 from terminal_client.progress import shown_progress
 from terminal_client.replacing import Replaced
 from terminal_client.screen import JsonOption, ProfileOption
@@ -24,7 +24,8 @@ def put(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="ID|NAME", help="Id, beginning of an id, or name in `mshare ls`."
+            metavar="ID|NAME",
+            help="Id, its first 4 or more characters, or name in `mshare ls`.",
         ),
     ],
     base: Annotated[
@@ -41,7 +42,8 @@ def put(
 ) -> None:
     """Replace the content of an item by a file's: its next version.
 
-    The item keeps its id and name. `mshare edit` does this by itself.
+    The item keeps its id and name. `mshare edit` does this by itself. Of several items
+    with the same name none is replaced: write the id.
     """
     tell(
         screen.run(_put(screen.chosen(context, named), file, what, base)),
@@ -51,6 +53,6 @@ def put(
 
 async def _put(who: str | None, file: Path, what: str, base: Path | None) -> Replaced:
     async with Terminal.open(who) as terminal:
-        item = await terminal.find(what)
+        item = await alike.only(terminal, what)
         with shown_progress(what) as progress:
             return await terminal.put(file, item, base=base, progress=progress)

@@ -23,10 +23,9 @@ def requests(
         screen.dump([asking.to_json() for asking in found])
         return
     screen.table(
-        ("place", "id", "number", "address", "until"),
+        ("id", "number", "address", "until"),
         (
             (
-                asking.place,
                 asking.id,
                 asking.number,
                 asking.address or "",

@@ -11,11 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from maild.mail.transfer import LONGEST_CONFIRMATION, State
-from terminal_client import durations, people, recording, screen
+from terminal_client import alike, durations, people, recording, screen
 from terminal_client.errors import UsageError
 from terminal_client.following import follow, on_screen
 from terminal_client.library import Item
-from terminal_client.naming import shown
 from terminal_client.progress import Begin, shown_together
 from terminal_client.recording import (
     IdleOption,
@@ -24,6 +23,7 @@ from terminal_client.recording import (
     Recording,
 )
 from terminal_client.screen import JsonOption, NoThumbnailOption, ProfileOption
+from terminal_client.sent_before import say_new, tell_how_to_go, tell_known
 from terminal_client.submission import Sent
 from terminal_client.terminal import Terminal
 from terminal_client.transfers import Transfer
@@ -137,18 +137,19 @@ async def _send(
     thumbnail: bool,
     as_json: bool,
 ) -> int:
-    name = source if isinstance(source, str) else source.name
     async with Terminal.open(who) as terminal:
         recipients = await terminal.people.meant(to, wait=patient, tell=screen.remark)
         if record is not None:
             source = await record.upload(terminal, recipients)
-            name = source.name
+        elif isinstance(source, str):
+            source = await alike.newest(terminal, source, else_file=True)
+        name = source.name
         with shown_together() as begin:
             following = _Following(terminal, begin, to_go=confirm > 0)
 
             def queued(sent: list[Sent]) -> None:
-                for one in sent if not as_json else ():
-                    screen.say(f"{shown(name)} to {one.recipient}: transfer {one.id}")
+                if not as_json:
+                    say_new(name, sent)
                 if wait:
                     following.begin(sent)
 
@@ -162,13 +163,14 @@ async def _send(
                     progress=begin(name),
                     queued=queued,
                 )
+                await tell_known(terminal, name, sent, confirm=confirm, as_json=as_json)
                 last = await following.end()
             finally:
                 await following.stop()
         if record is not None:
             await record.finish_abandoned(terminal)
         if confirm and not wait and not as_json:
-            await _tell_how_to_go(terminal, sent)
+            tell_how_to_go(sent)
     if as_json:
         told = [t.to_json() for t in last] if wait else [one.to_json() for one in sent]
         uploaded = source.uploaded if isinstance(source, Item) else False
@@ -180,16 +182,6 @@ def _status(transfer: Transfer, *, confirm: int) -> int:
     if confirm and transfer.state is State.PREPARED:
         return os.EX_OK
     return transfer.exit_status
-
-
-async def _tell_how_to_go(terminal: Terminal, sent: list[Sent]) -> None:
-    """Say what comes next; one that was sent before may not wait for a word."""
-    for transfer in await terminal.transfers(*(one.id for one in sent)):
-        if transfer.awaits_go:
-            said = f"once it is prepared, say: mshare go {transfer.id}"
-        else:
-            said = f"{transfer.id} was sent before; it is {transfer.state}"
-        screen.remark(said)
 
 
 class _Following:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -20,7 +21,10 @@ KEPT = "kept@"
 
 def status(
     context: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Whole, or the first 4 characters."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow those under way to their ends.")
     ] = False,
@@ -30,11 +34,15 @@ def status(
     """Show how your sendings fare.
 
     With an ID the exit status tells: 0 sent, 75 under way, 77 declined, 69 failed,
-    expired or cancelled.  With --watch and --json each change is one line of JSON.
+    expired or cancelled.  With --watch and --json each change is one line of JSON;
+    Ctrl-C ends it, with status 75 for an ID and 0 otherwise.
     """
     who, names = screen.chosen(context, named), ids or []
     if watch:
-        found = screen.run(_watch(who, names, as_json=as_json))
+        seen = screen.watch(_watch(who, names, as_json=as_json))
+        if seen is None:
+            raise typer.Exit(os.EX_TEMPFAIL if ids else os.EX_OK)
+        found = seen
     else:
         found = screen.run(_status(who, names))
         if as_json:

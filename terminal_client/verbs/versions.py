@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from maild.mail.plain import amount
-from terminal_client import screen
+from terminal_client import alike, screen
 from terminal_client.library import Item
 from terminal_client.screen import JsonOption, ProfileOption
 from terminal_client.terminal import Terminal
@@ -19,7 +19,8 @@ def versions(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="ID|NAME", help="Id, beginning of an id, or name in `mshare ls`."
+            metavar="ID|NAME",
+            help="Id, its first 4 or more characters, or name in `mshare ls`.",
         ),
     ],
     as_json: JsonOption = False,
@@ -51,4 +52,4 @@ def versions(
 
 async def _versions(who: str | None, what: str) -> list[Item]:
     async with Terminal.open(who) as terminal:
-        return await terminal.versions(what)
+        return await terminal.versions(await alike.newest(terminal, what))

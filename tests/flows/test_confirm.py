@@ -257,3 +257,32 @@ def test_what_goes_already_is_not_made_to_wait(
     refused = programs.mshare("alice", "send", file, BOB, "--confirm", expect=None)
     assert refused.status in range(64, 79)
     assert "it is being sent already, without waiting for go" in refused.err
+
+
+def test_said_again_it_changes_nothing_and_says_so(
+    counted: tuple[Programs, CountingProxy], file: Path
+) -> None:
+    programs, _ = counted
+
+    def again(*words: str, expect: int = 0) -> str:
+        said = programs.mshare("alice", "send", file, BOB, *words, expect=expect)
+        assert (id_ in said.out) == (expect == 0)
+        return said.err
+
+    first = programs.mshare("alice", "send", file, BOB, "--confirm", "--within", "1h")
+    id_ = transfer_of(programs, "alice", file.name, "offered")["id"]
+    assert id_ in first.out
+    assert "before" not in first.err
+    for words in (("--confirm", "--within", "1m"), ()):
+        said = again(*words, expect=os.EX_UNAVAILABLE)
+        assert "waits for go (3,600 s once prepared)" in said
+        assert f"mshare cancel {id_}" in said
+    said = again("--confirm", "--within", "1h")
+    assert f"{id_} was sent before: it is offered; nothing new goes" in said
+    assert f"mshare go {id_}" in said
+    programs.mshare("alice", "go", id_)
+    assert f"`mshare cancel {id_}` takes it back" in again()
+    programs.mshare("bob", "accept", offer_at(programs, "bob", file.name)["id"])
+    item_at(programs, "bob", file.name, SIZE)
+    transfer_of(programs, "alice", file.name, "sent")
+    assert f"{id_} was sent before: it is sent; nothing new goes" in again("--wait")

@@ -99,7 +99,8 @@ def test_numbers_only_and_the_reverse_share_asks_nothing(
     asked = request_at(programs, "bob")
     assert (asked["number"], asked["address"]) == (alice, "alice@a.example")
     said = programs.mshare("bob", "accept", alice).out
-    assert said == f"accepted: {alice} (alice@a.example) asks for your address\n"
+    told = f"accepted: {alice} (alice@a.example) has been told your address"
+    assert said == f"{told} ({asked['id']})\n"
     out, err = ended(process)
     assert "there.bin to bob@b.example: transfer " in out
     assert f"{bob} has been asked for its mail address; waiting" in err

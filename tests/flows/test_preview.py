@@ -209,6 +209,33 @@ def test_a_download_is_seen_from_a_second_connection(
         assert removing.response("METADATA")[1] == [None]
 
 
+def test_pieces_of_an_older_version_are_its_own(
+    programs: Programs, folder: Path
+) -> None:
+    """Whose UID in Versions is somebody else's in the Library, and of another size."""
+    old, new = folder / "old.zip", folder / "new.txt"
+    with zipfile.ZipFile(old, "w") as archive:
+        archive.writestr("a.txt", LETTER)
+    new.write_bytes(b"short\n")
+    id_ = programs.mshare("alice", "upload", "--json", old).json[0]["id"]
+    programs.mshare("alice", "put", new, id_)
+    octets, last = old.read_bytes(), old.stat().st_size - 1
+    for wanted, expected in (
+        ("0-9", octets[:10]),
+        ("500-599", octets[500:600]),
+        ("-10", octets[-10:]),
+        (f"{last}-", octets[-1:]),
+    ):
+        place = folder / f"piece {wanted}"
+        words = ("get", id_, "--version", "1", f"--range={wanted}", "-o", place)
+        programs.mshare("alice", *words)
+        assert place.read_bytes() == expected, wanted
+    place = folder / "a.txt"
+    member = ("--part", "a.txt", "-o", place)
+    programs.mshare("alice", "get", id_, "--version", "1", *member)
+    assert place.read_bytes() == LETTER
+
+
 def test_the_sender_learns_of_a_download_only_from_the_reader(
     programs: Programs, folder: Path
 ) -> None:

@@ -99,7 +99,7 @@ async def test_an_item_is_shared_by_its_url(station: Live) -> None:
     # The same item to the same address is sent once.
     await speaker.envelope("carol@b.example", str(ALICE))
     again = await speaker.says(f"BURL {url} LAST", 250)
-    assert again.text == reply.text
+    assert again.text == f"{reply.text}, sent before"
     assert len(await station.transfers(station.alice)) == 2
     await speaker.close()
 

@@ -152,7 +152,8 @@ def test_what_cannot_be_added_says_why(
     add = ("add", "--profile", "alice")
     own = said(capfd, *add, "maild:alice@a.example", status=64)
     assert "your own address" in own
-    assert "neither" in said(capfd, *add, "bob@b.example", status=66)
+    neither = said(capfd, *add, "bob@b.example", status=66)
+    assert "neither a maild: URI nor a file; write maild:bob@b.example?name=" in neither
     bad = said(capfd, *add, "maild:bob@b.example?name=%0A", status=65)
     assert "nobody can see" in bad
     numbered = "maild:{}@b.example?number=%2B14155550102&rendezvous=rcs.example"

@@ -68,3 +68,12 @@ def test_what_libraries_log_reaches_the_terminal_clean(
     assert traced or all(line.startswith("mshare: ") for line in told)
     assert "mallory" in told[-1]
     assert any("never retrieved" in line for line in told)
+
+
+@pytest.mark.parametrize("words", [EXPLAIN, [*EXPLAIN[:3], "ls", "--help"]])
+def test_it_ends_quietly_when_nobody_reads(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (os.EX_IOERR, b"")

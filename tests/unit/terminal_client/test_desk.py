@@ -335,3 +335,15 @@ async def test_tables_come_to_the_front_by_keys() -> None:
             await pilot.pause()
             assert desk.query_one(TabbedContent).active == f"pane-{name}"
             assert desk.focused is desk.query_one(f"#{name}")
+
+
+async def test_who_quits_while_it_connects_sees_no_traceback() -> None:
+    account = Account(Overview(trouble="connecting"))
+    async with shown(account) as (desk, pilot):
+        await desk.query_one(TabbedContent).remove()  # as quitting does, meanwhile
+        account.show(FULL)
+        await pilot.pause()
+        desk.on_mount()
+        await pilot.pause()
+        assert desk.is_running
+        assert desk.failure is None

@@ -6,11 +6,14 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
+from maild.mail.address import parse_address
 from maild.mail.reply import Reply
 from terminal_client.errors import NoRoomError, from_connect, from_refusal, from_reply
+from terminal_client.profile import Place, Profile
 
 
 @pytest.mark.parametrize(
@@ -49,8 +52,10 @@ def test_imap(text: str, status: int) -> None:
 
 
 def test_what_to_do_when_the_account_is_full() -> None:
-    for code in (452, 552):
-        assert "make room" in str(from_reply(Reply(code, "2.2", "no"), "upload"))
+    assert "make room" in str(from_reply(Reply(452, "2.2", "no"), "upload"))
+    never = str(from_reply(Reply(552, "2.2", "larger than all"), "upload"))
+    assert "delete" not in never
+    assert "larger quota" in never
     assert "make room" in str(from_refusal("NO", "[OVERQUOTA] no", "accept"))
 
 
@@ -81,3 +86,18 @@ def test_a_port_without_tls_and_a_host_that_is_not() -> None:
     assert "does not speak TLS" in str(from_connect(plain, "it", "a:143"))
     unknown = socket.gaierror(-2, "Name or service not known")
     assert "no such host" in str(from_connect(unknown, "it", "a:993"))
+
+
+def test_a_number_is_logged_in_by_its_own_verb() -> None:
+    place = Place("r.example", 1)
+    for address, login in (
+        ("alice@a.example", "`mshare login"),
+        ("+14155550101@rcs.example", "`mshare number login"),
+    ):
+        who = Profile(Path(), parse_address(address), place, place)
+        bad = Reply(535, "7.8", "no")
+        assert login in str(from_reply(bad, "log in", who.login))
+        no = "[AUTHENTICATIONFAILED] no"
+        assert login in str(from_refusal("NO", no, "log in", who.login))
+        untrusted = ssl.SSLCertVerificationError()
+        assert login in str(from_connect(untrusted, "x", "y", who.login))

@@ -55,8 +55,10 @@ async def test_nobody_is_guessed(known: People, text: str) -> None:
 
 
 async def test_a_number_that_is_not_known_takes_a_rendezvous(known: People) -> None:
-    with pytest.raises(SetUpError, match="mshare number login"):
-        await known.meant(["+14155550103"])
+    for text in ("+14155550103", "+14155550103@rcs.example"):
+        with pytest.raises(SetUpError, match="mshare number login"):
+            await known.meant([text])
+    assert await known.meant(["+14155550102@rcs.example"]) == [Addressee(BOB)]
     with pytest.raises(UsageError, match="cannot be called"):
         await known.meant(["+999"])
 

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from terminal_client import library
-from terminal_client.errors import TerminalError
+from terminal_client.connections import Connections
+from terminal_client.errors import ReplacedError, TerminalError
 from terminal_client.library import Item
+from terminal_client.memory import Memory
+from terminal_client.receiving import Receiving
 from terminal_client.session_imap import MailboxConnection
 from terminal_client.tls import client_context
 from terminal_client.verbs import get
@@ -51,6 +54,27 @@ async def test_the_server_knows_the_size_best(
                 assert measured == replace(ITEM, size=size)
         finally:
             connection.abort()
+
+
+async def test_octets_of_two_versions_are_never_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = replace(ITEM, uid=9, size=200, version=2)
+
+    async def now(*_: object) -> Item:
+        return found
+
+    monkeypatch.setattr(library, "find", now)
+    async with servers(tmp_path) as made:
+        connections = Connections(made.profile, PASSWORD)
+        memory = Memory(made.profile.memory_file)
+        receiving = Receiving(connections, memory, ITEM, lambda done, total: None)
+        imap = MailboxConnection(made.profile, client_context(made.profile))
+        with pytest.raises(ReplacedError, match="get it again"):
+            await receiving._find_again(imap)
+        found = replace(ITEM, uid=9)
+        await receiving._find_again(imap)
+        assert receiving.item.uid == 9
 
 
 def test_what_has_no_digest_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ async def send(
     script: Script,
     note: str = "",
     fields: Sequence[tuple[str, str]] = (),
-) -> str:
+) -> submission.Sent:
     async with servers(folder, smtp=script) as made:
         connection = SubmissionConnection(made.profile, client_context(made.profile))
         await connection.open(PASSWORD)
@@ -47,7 +47,19 @@ async def test_a_sending_command_is_three_lines(tmp_path: Path) -> None:
         )
         await talk.say("250 2.1.0 ok", "250 2.1.5 ok", landed(b""))
 
-    assert await send(tmp_path, script) == "4Zx1cQ0b9Rz0"
+    assert await send(tmp_path, script) == submission.Sent("4Zx1cQ0b9Rz0", BOB)
+
+
+@pytest.mark.parametrize("said", ["12 octets sha-256 00", "goes out when it is closed"])
+async def test_what_was_sent_before_is_told(tmp_path: Path, said: str) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.smtp_login("BURL")
+        for _ in range(3):
+            await talk.hear()
+        reply = f"250 2.0.0 4Zx1cQ0b9Rz0 {said}, sent before"
+        await talk.say("250 2.1.0 ok", "250 2.1.5 ok", reply)
+
+    assert (await send(tmp_path, script)).before
 
 
 async def test_a_note_goes_in_front_of_the_section(tmp_path: Path) -> None:
