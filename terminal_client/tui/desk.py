@@ -216,8 +216,9 @@ class Desk(App[None]):
         if len(self._pictures) >= MOST_PICTURES:
             self._pictures.clear()
         self._pictures[key] = pictures.drawn(pixels) if pixels else Text()
-        if self._pictured == key:
-            self.query_one("#picture", Static).update(self._pictures[key])
+        for place in self.query("#picture").results(Static):  # none: already quit
+            if self._pictured == key:
+                place.update(self._pictures[key])
 
     def _fetched(self, item: str) -> None:
         """Show that a download has moved, or ended."""
