@@ -99,7 +99,9 @@ def test_prepared_sends_nothing_until_go(
     programs.mshare("bob", "get", item["id"], "-o", tmp_path / "fetched")
     assert sha256(tmp_path / "fetched") == sha256(file)
     story = programs.maild("a", "trace", transfer["id"]).out
-    assert story.index("prepared by") < story.index(" go\n") < story.index("content")
+    assert (
+        story.index("prepared by") < story.index("let go by") < story.index("content b")
+    )
 
 
 def test_go_by_a_mail_program(
@@ -202,7 +204,7 @@ def test_a_refusal_is_told_at_once(
     programs.maild("a", "queue", "hold", transfer_id := offer["id"])
     programs.mshare("bob", "accept", offer["id"])
     eventually(
-        lambda: "accept" in programs.maild("a", "trace", transfer_id).out.split(),
+        lambda: "accepted" in programs.maild("a", "trace", transfer_id).out.split(),
         "the answer is in",
     )
     b.stop()

@@ -139,7 +139,7 @@ def test_a_quota_at_the_sender(tmp_path: Path) -> None:
         programs.maild("a", "account", "quota", "alice@a.example", "2Mi")
         told = programs.mshare("alice", "upload", file, expect=69)
         assert "5.2.2" in told.err
-        assert "make room" in told.err
+        assert "no room that is made will do" in told.err
         programs.maild("a", "account", "quota", "alice@a.example", "4Mi")
         programs.mshare("alice", "upload", file)
         other = a_file(tmp_path, "other.bin", 3_000_000)
