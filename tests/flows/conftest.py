@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every test here is a flow; most share one playground."""
+"""Every test here is a flow; most of a file share one playground."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flow)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
-    """Two servers and their accounts, alive for the whole run."""
+    """Two servers and their accounts, alive for one file.
+
+    What a flow leaves behind (an open offer, an upload cut short) meets no other file's.
+    """
     with playground(tmp_path_factory.mktemp("flow") / "playground") as made:
         yield made
