@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
     """Two servers and their accounts, alive for one file.
 
-    What a flow leaves behind (an open offer, an upload cut short) meets no other file's.
+    What one leaves behind (an open offer, an upload cut short) meets no other file's.
     """
     with playground(tmp_path_factory.mktemp("flow") / "playground") as made:
         yield made
