@@ -50,8 +50,6 @@ def listening(address: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        number = error.errno or 0
-        why = (
-            os.strerror(number) if number > 0 else error.strerror
-        )  # not of getaddrinfo
+        number = error.errno or 0  # those of getaddrinfo(3) are negative
+        why = os.strerror(number) if number > 0 else error.strerror
         raise ListenError(number, f"cannot listen at {address}: {why}") from error

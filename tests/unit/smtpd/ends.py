@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
 from scramp import ScramClient
 
 from maild.backoff import NO_DELAYS
@@ -20,13 +23,30 @@ from maild.store.house import Store
 from maild.turn.callers import Callers
 from maild.turn.gate import OfferGate
 from maild.turn.meeting import Meeting
-from tests.unit.smtpd.live import BOB, NOW, STRANGER, Live, an_offer
+from tests.unit.smtpd.live import BOB, NOW, STRANGER, Live, Streams, an_offer
 from tests.unit.smtpd.speaker import PATIENCE, Speaker
 
 SIZE = 1_000_000
 OFFER = an_offer(SIZE, None, "offer-0001")
 HOME = "a.example"
 """Where bob, who was offered something, lives."""
+
+
+@asynccontextmanager
+async def closed_at_the_end() -> AsyncIterator[None]:
+    """Close what is opened inside, whatever has become of it."""
+    opened: list[Speaker] = []
+    begin = Speaker.__init__
+
+    def remembered(speaker: Speaker, streams: Streams) -> None:
+        begin(speaker, streams)
+        opened.append(speaker)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Speaker, "__init__", remembered)
+        yield
+    for speaker in opened:
+        await speaker.close()
 
 
 def turns(store: Store, *, most: int = 10, idle: float = 60.0) -> Turns:

@@ -26,6 +26,7 @@ from tests.unit.smtpd.ends import (
     OFFER,
     SIZE,
     answer,
+    closed_at_the_end,
     end_of,
     is_closed,
     met,
@@ -34,25 +35,15 @@ from tests.unit.smtpd.ends import (
     turns,
     waits,
 )
-from tests.unit.smtpd.live import BOB, NOW, STRANGER, Live, Streams, live
+from tests.unit.smtpd.live import BOB, NOW, STRANGER, Live, live
 from tests.unit.smtpd.speaker import PATIENCE, Speaker
 from tests.unit.smtpd.test_passing import passing
 
 
 @pytest.fixture(autouse=True)
-async def closing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Close what a test has opened, whatever has become of it."""
-    opened: list[Speaker] = []
-    begin = Speaker.__init__
-
-    def remembered(speaker: Speaker, streams: Streams) -> None:
-        begin(speaker, streams)
-        opened.append(speaker)
-
-    monkeypatch.setattr(Speaker, "__init__", remembered)
-    yield
-    for speaker in opened:
-        await speaker.close()
+async def closing() -> AsyncIterator[None]:
+    async with closed_at_the_end():
+        yield
 
 
 @pytest.fixture

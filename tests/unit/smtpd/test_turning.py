@@ -18,6 +18,7 @@ from maild.store import passages
 from tests.unit.smtpd.ends import (
     HOME,
     OFFER,
+    closed_at_the_end,
     coded,
     end_of,
     is_closed,
@@ -28,24 +29,14 @@ from tests.unit.smtpd.ends import (
     turns,
     waits,
 )
-from tests.unit.smtpd.live import BOB, STRANGER, Live, Streams, live
+from tests.unit.smtpd.live import BOB, STRANGER, Live, live
 from tests.unit.smtpd.speaker import PATIENCE, Speaker
 
 
 @pytest.fixture(autouse=True)
-async def closing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Close what a test has opened, whatever has become of it."""
-    opened: list[Speaker] = []
-    begin = Speaker.__init__
-
-    def remembered(speaker: Speaker, streams: Streams) -> None:
-        begin(speaker, streams)
-        opened.append(speaker)
-
-    monkeypatch.setattr(Speaker, "__init__", remembered)
-    yield
-    for speaker in opened:
-        await speaker.close()
+async def closing() -> AsyncIterator[None]:
+    async with closed_at_the_end():
+        yield
 
 
 @pytest.fixture
